@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The one header with macros: compiler floor, exception mode, and what happens when there is no way on.
+// No macro is needed to use any feature, and none changes a layout: the exception mode, which changes what
+// inline functions do, is part of every mangled name through the inline namespace RONDO_ABI.
+
+#if !defined(__cpp_impl_coroutine) && !defined(__cpp_coroutines)
+#error "rondo needs coroutines: compile as C++20 (-std=c++20, /std:c++20)"
+#endif
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define RONDO_ABI v0
+#else
+#define RONDO_ABI v0_noexcept
+#endif
+
+#include <exception>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI {
+
+/// Called with a sentence that says what went wrong, before the program ends: on misuse that nobody can be
+/// told about by an exception, and, in builds without exceptions, in place of every documented throw.
+using fatal_handler = void (*)(const char* what) noexcept;
+
+namespace detail {
+
+inline fatal_handler on_fatal = nullptr;
+
+/// Ends the program: the one way out when there is no way on.
+[[noreturn]] inline void fatal(const char* what) noexcept {
+    if (on_fatal != nullptr) on_fatal(what);
+    std::terminate();
+}
+
+/// Throws `Error{args...}`; without exceptions, ends the program with the same text.
+template <class Error, class... Args>
+[[noreturn]] void raise(Args&&... args) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    throw Error(std::forward<Args>(args)...);
+#else
+    fatal(Error(std::forward<Args>(args)...).what());
+#endif
+}
+
+/// Rethrows; without exceptions, which nobody can have thrown, ends the program.
+[[noreturn]] inline void rethrow(std::exception_ptr error) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    std::rethrow_exception(std::move(error));
+#else
+    (void)error;
+    fatal("rondo: an exception in a program built without exceptions");
+#endif
+}
+
+/// Runs `body()`; what it throws goes to `handler(std::exception_ptr)`.
+template <class Body, class Handler>
+void guarded(Body&& body, Handler&& handler) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    try {
+        body();
+    } catch (...) {
+        handler(std::current_exception());
+    }
+#else
+    (void)handler;
+    body();
+#endif
+}
+
+/// An exception_ptr to a new `Error{args...}`. Without exceptions the value forms (try_, settled, outcome)
+/// need only to know that there is an error, so any non-null pointer would do; there is none to make, and
+/// the program ends with the text.
+template <class Error, class... Args>
+std::exception_ptr make_error(Args&&... args) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    return std::make_exception_ptr(Error(std::forward<Args>(args)...));
+#else
+    fatal(Error(std::forward<Args>(args)...).what());
+#endif
+}
+
+}  // namespace detail
+
+/// Sets the handler that sees the text before std::terminate; null for none. Returns the one before.
+/// Thread: set it before loops run.
+inline fatal_handler set_fatal_handler(fatal_handler handler) noexcept {
+    return std::exchange(detail::on_fatal, handler);
+}
+
+}  // namespace rondo::inline RONDO_ABI

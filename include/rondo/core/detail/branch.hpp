@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// A part of the tree that can be cancelled on its own: a spawned task, the main task, a combinator's child.
+
+#include <rondo/core/detail/scheduler.hpp>
+#include <rondo/core/detail/unwind.hpp>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+class branch : public owner {
+public:
+    /// The frame at its top; null when there is none (any more).
+    frame* top() const noexcept { return top_; }
+
+    /// Cancels what is below: at once, or, where a part of it is running, at the end of the running step unless it has ended by then.
+    void cancel(scheduler& loop) noexcept {
+        if (top_ == nullptr || top_->unwinding) return;
+        if (is_running(*top_)) {
+            loop.cancel_later(*this);
+            return;
+        }
+        {
+            scheduler::scope current(loop);
+            unwind(*top_);
+        }
+        loop.notify_if_outside();
+    }
+
+protected:
+    explicit branch(frame* top) noexcept : top_(top) {
+        if (top != nullptr) top->reports_to = this;
+    }
+    /// Before it was started, a branch may move.
+    branch(branch&& other) noexcept : branch(std::exchange(other.top_, nullptr)) {}
+    ~branch() = default;
+
+    /// The top has ended or is gone: a cancellation that was put off is void.
+    frame* detach_top(scheduler& loop) noexcept {
+        if (cancelled_later_) [[unlikely]]
+            loop.forget(*this);
+        return std::exchange(top_, nullptr);
+    }
+
+    frame* top_;
+
+private:
+    friend class scheduler;
+    branch* next_pending_ = nullptr;
+    bool cancelled_later_ = false;
+};
+
+/// Destroys what is below `b` from the leaves up, also where it can't be withdrawn: for what nothing can resume any more.
+inline void raze(branch& b) noexcept {
+    while (b.top() != nullptr) {
+        frame* f = b.top();
+        for (;;) {
+            f->unwinding = true;
+            frame* const child = f->waits_on == nullptr ? nullptr : f->waits_on->next_child(nullptr);
+            if (child == nullptr) break;
+            f = child;
+        }
+        if (f->is_linked()) f->unlink();
+        unwind_up(f);
+    }
+}
+
+inline void scheduler::cancel_later(branch& b) noexcept {
+    if (b.cancelled_later_) return;
+    b.cancelled_later_ = true;
+    b.next_pending_ = std::exchange(pending_, &b);
+    attention_ = true;
+}
+
+inline void scheduler::forget(branch& b) noexcept {
+    branch** link = &pending_;
+    while (*link != &b) link = &(*link)->next_pending_;
+    *link = b.next_pending_;
+    b.cancelled_later_ = false;
+}
+
+}  // namespace rondo::inline RONDO_ABI::detail

@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The tree that a running program is. Every task's promise is a `frame`. A suspended frame waits on a
+// `suspension`, which lies in the frame itself: an awaited child, a combinator with several, or a leaf such
+// as a timer. A frame reports its end to its `owner`: the suspension (or a branch of it) that waits for it.
+//
+//     frame --waits_on--> suspension --next_child--> frame ...        down: cancellation, reports
+//     frame <--parent---- owner      <----owner----- frame            up: results, unwinding
+
+#include <rondo/base/config.hpp>
+#include <rondo/base/intrusive_list.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <source_location>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+class frame;
+class scheduler;
+
+/// What a suspended task waits for: said in reports.
+struct wait_info {
+    wait_info(const char* operation, const void* on) noexcept : what(operation), object(on) {}
+    const char* what;    // "sleep", "bounded_queue::pop"; a string literal
+    const void* object;  // the queue, the lock; null where there is none
+};
+
+/// A place in the ready list, and what the loop does when its turn comes.
+class step : public list_node {
+public:
+    enum class kind : unsigned char {
+        resume,   // a frame: resume it
+        unwind,   // a frame: cancelled while it could not be withdrawn; destroy it now
+        call,     // a posted function
+        operand,  // never in the list: an operation that a combinator waits for by itself
+    };
+
+    explicit step(kind k) noexcept : kind_(k) {}
+    kind turn() const noexcept { return kind_; }
+    void set_turn(kind k) noexcept { kind_ = k; }
+
+private:
+    kind kind_;
+};
+
+/// Who is told when a frame ends.
+class owner {
+public:
+    owner() noexcept = default;
+    owner(const owner&) = delete;
+    owner& operator=(const owner&) = delete;
+
+    /// `child` ran to its end and is suspended at its final point. Returns the frame to go on with in the same step, or null.
+    virtual frame* child_ended(frame& child) noexcept = 0;
+
+    /// `child`, cancelled, has just been destroyed (its address still tells which it was). Returns the frame to be destroyed next
+    /// if that was the last thing which kept a cancelled parent, or null.
+    virtual frame* child_unwound(frame& child) noexcept = 0;
+
+    /// The frame that waits; null at the root of a tree.
+    virtual frame* parent() noexcept = 0;
+
+protected:
+    ~owner() = default;
+};
+
+/// What a suspended frame waits for.
+class suspension : public owner {
+public:
+    /// Cancels the operation that is waited for directly, so that it will neither happen nor resume anybody;
+    /// `woken` says that the frame was already on the ready list. False: it cannot be withdrawn; the frame
+    /// will become ready later, and its unwinding follows then.
+    virtual bool withdraw(bool woken) noexcept = 0;
+
+    virtual wait_info describe() const noexcept = 0;
+
+    /// What is waited for directly, one by one, where that is more than describe() says. False: no more.
+    virtual bool describe_operand(std::size_t index, wait_info& info) const noexcept {
+        (void)index;
+        (void)info;
+        return false;
+    }
+
+    /// The child frame behind `after`, or the first one for null; null when there is none.
+    virtual frame* next_child(frame* after) noexcept {
+        (void)after;
+        return nullptr;
+    }
+
+    // Leaves have no children, and nothing reports to them.
+    frame* child_ended(frame&) noexcept override { return nullptr; }
+    frame* child_unwound(frame&) noexcept override { return nullptr; }
+    frame* parent() noexcept override { return nullptr; }
+
+protected:
+    ~suspension() = default;
+};
+
+/// Base of every promise. Its alignment fixes where a promise lies in its coroutine's frame, whatever the
+/// result type, so that the handle can be found from the base alone.
+class alignas(std::max_align_t) frame : public step {
+public:
+    frame() noexcept : step(kind::resume) {}
+
+    std::coroutine_handle<frame> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
+    void resume() noexcept { handle().resume(); }
+    bool done() noexcept { return handle().done(); }
+    void destroy() noexcept { handle().destroy(); }
+
+    suspension* waits_on = nullptr;  // null: running, or not started
+    owner* reports_to = nullptr;
+    std::source_location where;      // the co_await that it is suspended at
+    bool unwinding = false;          // cancelled: to be destroyed, never to be resumed
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail

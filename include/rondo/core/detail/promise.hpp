@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What is behind task: its promise, and how one task awaits another.
+
+#include <rondo/base/result.hpp>
+#include <rondo/core/awaitable.hpp>
+#include <rondo/core/detail/frame_pool.hpp>
+#include <rondo/core/detail/host.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <source_location>
+#include <stdexcept>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI {
+
+template <class T>
+class task;
+
+namespace detail {
+
+template <class T>
+class promise;
+
+/// The way to a task's frame, for those who run it.
+struct task_access {
+    template <class T>
+    static task<T> make(promise<T>& p) noexcept {
+        return task<T>(std::coroutine_handle<promise<T>>::from_promise(p));
+    }
+
+    /// Takes the frame out of `t`.
+    /// Throws: std::logic_error if there is none.
+    template <class T>
+    static promise<T>& release(task<T>& t) {
+        if (!t.handle_) [[unlikely]]
+            raise<std::logic_error>("rondo: this task is empty: it was moved from, or awaited or started before");
+        return std::exchange(t.handle_, nullptr).promise();
+    }
+
+    template <class T>
+    static bool is_empty(const task<T>& t) noexcept {
+        return !t.handle_;
+    }
+};
+
+/// One task awaiting another.
+template <class T>
+class task_awaiter final : public suspension {
+public:
+    explicit task_awaiter(promise<T>& child) noexcept : child_(&child) {}
+    ~task_awaiter() {
+        if (child_ != nullptr) child_->destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<frame> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        child_->reports_to = this;
+        if (scheduler::current()->start(*child_)) return false;
+        parent_ = &h.promise();
+        parent_->waits_on = this;
+        return true;
+    }
+
+    T await_resume() {
+        class destroy_at_end {
+        public:
+            explicit destroy_at_end(frame& f) noexcept : f_(f) {}
+            destroy_at_end(const destroy_at_end&) = delete;
+            ~destroy_at_end() { f_.destroy(); }
+
+        private:
+            frame& f_;
+        };
+        promise<T>& child = *std::exchange(child_, nullptr);
+        destroy_at_end guard(child);
+        return child.outcome.take();
+    }
+
+    frame* child_ended(frame&) noexcept override { return parent_; }
+    frame* child_unwound(frame&) noexcept override {
+        child_ = nullptr;
+        return parent_;
+    }
+    frame* parent() noexcept override { return parent_; }
+    frame* next_child(frame* after) noexcept override { return after == nullptr ? child_ : nullptr; }
+    bool withdraw(bool) noexcept override { return true; }
+    wait_info describe() const noexcept override { return wait_info("a task", nullptr); }
+
+private:
+    promise<T>* child_;
+    frame* parent_ = nullptr;
+};
+
+template <class T>
+class promise_base : public frame {
+public:
+    static void* operator new(std::size_t size) { return frame_pool::of_this_thread().allocate(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        frame_pool::of_this_thread().deallocate(memory, size);
+    }
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    std::suspend_always final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept { outcome.set_error(std::current_exception()); }
+
+    template <class U>
+    task_awaiter<U> await_transform(task<U>&& child, std::source_location at = std::source_location::current()) {
+        where = at;
+        return task_awaiter<U>(task_access::release(child));
+    }
+
+    template <class U>
+    void await_transform(task<U>& child) {
+        static_assert(!sizeof(child), "rondo: a task is awaited once, and consumed: co_await std::move(t)");
+    }
+
+    template <class A>
+        requires(!task_like<A>)
+    auto await_transform(A&& a, std::source_location at = std::source_location::current()) {
+        static_assert(awaitable<A>, "rondo: this cannot be awaited: it is neither a task nor an awaiter");
+        where = at;
+        if constexpr (composite_awaiter<awaiter_of<A>>)
+            return get_awaiter(std::forward<A>(a));
+        else
+            return host_for<A>(std::forward<A>(a));
+    }
+
+    result<T> outcome;
+};
+
+template <class T>
+class returning : public promise_base<T> {
+    static_assert(std::is_reference_v<T> || alignof(stored_t<T>) <= alignof(std::max_align_t),
+                  "rondo: an over-aligned result would be misaligned in the coroutine's frame: return a pointer to it");
+
+public:
+    template <class U = T>
+    void return_value(U&& value) {
+        static_assert(std::is_convertible_v<U, T>, "rondo: co_return gives something that is no T of this task<T>");
+        this->outcome.set_value(std::forward<U>(value));
+    }
+};
+
+template <>
+class returning<void> : public promise_base<void> {
+public:
+    void return_void() noexcept { outcome.set_value(); }
+};
+
+template <class T>
+class promise final : public returning<T> {
+public:
+    task<T> get_return_object() noexcept { return task_access::make(*this); }
+};
+
+/// Moves the outcome of `f`, the frame of a task<T> that has ended, to `to`, and destroys the frame. If the move
+/// throws, that exception is the outcome.
+template <class T>
+void collect(frame& f, result<T>& to) noexcept {
+    result<T>& outcome = static_cast<promise<T>&>(f).outcome;
+    if constexpr (std::is_nothrow_move_constructible_v<result<T>>)
+        to = std::move(outcome);
+    else
+        guarded([&] { to = std::move(outcome); }, [&](std::exception_ptr error) { to.set_error(std::move(error)); });
+    f.destroy();
+}
+
+}  // namespace detail
+}  // namespace rondo::inline RONDO_ABI

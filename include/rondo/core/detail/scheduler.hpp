@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The part of an event loop that tasks see: the ready list and the trampoline. Knows no time, no thread
+// but its own, and no driver; event_loop derives from it.
+
+#include <rondo/core/detail/frame.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+class branch;
+
+/// Something that another thread hands to the loop. It stays alive until arrive() was called.
+class mail {
+public:
+    mail() noexcept = default;
+    mail(const mail&) = delete;
+    mail& operator=(const mail&) = delete;
+
+    /// Called on the loop's thread, between steps.
+    virtual void arrive(scheduler& loop) noexcept = 0;
+    /// Called instead when the loop is gone.
+    virtual void bounce() noexcept {}
+
+    mail* next_mail = nullptr;
+
+protected:
+    ~mail() = default;
+};
+
+class scheduler {
+public:
+    scheduler(const scheduler&) = delete;
+    scheduler& operator=(const scheduler&) = delete;
+
+    /// The one whose task, or whose task's destructor, is running on this thread; null outside.
+    static scheduler* current() noexcept { return current_; }
+
+    /// Makes `scheduler` current for as long as this lives.
+    class scope {
+    public:
+        explicit scope(scheduler& s) noexcept : before_(std::exchange(current_, &s)) {}
+        scope(const scope&) = delete;
+        scope& operator=(const scope&) = delete;
+        ~scope() { current_ = before_; }
+
+    private:
+        scheduler* before_;
+    };
+
+    /// Puts `s` behind all that is ready.
+    void make_ready(step& s) noexcept {
+        ready_.push_back(s);
+        if (current_ != this) [[unlikely]]
+            notify();
+    }
+
+    /// For what wakes tasks from outside the running loop: lets it know.
+    void notify_if_outside() noexcept {
+        if (current_ != this && !ready_.empty()) notify();
+    }
+
+    /// Runs `f` until it, and whatever goes on in the same step because it ended, is suspended. The stack
+    /// stays flat: nobody resumes a parent from inside a child, and only a bounded number of children are
+    /// started from inside their parents.
+    void run(frame* f) noexcept {
+        do {
+            f->waits_on = nullptr;
+            f->resume();
+            f = f->done() ? f->reports_to->child_ended(*f) : std::exchange(next_, nullptr);
+        } while (f != nullptr);
+    }
+
+    /// Starts `child`, which `parent` awaits, in the same step. True if it ended at once; otherwise the
+    /// parent is suspended. Up to max_depth starts are nested calls (a child that ends at once costs a call
+    /// and no suspension); deeper ones go through the trampoline.
+    bool start(frame& child) noexcept {
+        if (depth_ == max_depth) [[unlikely]] {
+            next_ = &child;
+            return false;
+        }
+        ++depth_;
+        child.resume();
+        --depth_;
+        return child.done();
+    }
+
+    /// Takes one from what a step may do without waiting. False: this operation is to go through the ready list.
+    bool spend() noexcept { return --budget_ >= 0; }
+
+    /// A branch that was cancelled while it ran: cancelled again at the end of the step.
+    void cancel_later(branch& b) noexcept;
+    void forget(branch& b) noexcept;
+
+    /// Lets the loop look around at the end of the running step, before the next one.
+    void look_up() noexcept { attention_ = true; }
+
+    /// An exception that nobody else can be told.
+    virtual void report(std::exception_ptr error) noexcept = 0;
+    /// Thread-safe: hands `m` over to the loop's thread.
+    virtual void send(mail& m) noexcept = 0;
+
+    /// Operations under way whose end comes from outside the loop; an idle loop waits for them.
+    std::size_t outstanding = 0;
+
+protected:
+    scheduler() noexcept = default;
+    ~scheduler() = default;
+
+    /// Something became ready while the loop is not running.
+    virtual void notify() noexcept = 0;
+
+    static constexpr int budget_of_a_step = 128;
+    static constexpr unsigned max_depth = 24;
+
+    intrusive_list<step> ready_;
+    int budget_ = budget_of_a_step;
+    bool attention_ = false;  // something is to be done at the end of the step
+    branch* pending_ = nullptr;
+
+private:
+    frame* next_ = nullptr;  // a child to be started by the trampoline
+    unsigned depth_ = 0;
+
+    static inline thread_local constinit scheduler* current_ = nullptr;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The driver that every platform has: the steady clock and a condition variable. No polling, and no
+// processor time while it waits.
+
+#include <rondo/loop/driver.hpp>
+
+#include <condition_variable>
+#include <mutex>
+
+namespace rondo::inline RONDO_ABI {
+
+class default_driver final : public driver {
+public:
+    default_driver() = default;
+
+    time_point now() noexcept override { return clock::now(); }
+
+    void wait(std::optional<time_point> deadline) override {
+        std::unique_lock lock(mutex_);
+        const auto is_woken = [this] { return woken_; };
+        if (deadline)
+            changed_.wait_until(lock, *deadline, is_woken);
+        else
+            changed_.wait(lock, is_woken);
+        woken_ = false;
+    }
+
+    void wake() noexcept override {
+        // Notified under the lock: the waiting thread may destroy this object as soon as it can take it.
+        std::lock_guard lock(mutex_);
+        woken_ = true;
+        changed_.notify_one();
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool woken_ = false;
+};
+
+}  // namespace rondo::inline RONDO_ABI

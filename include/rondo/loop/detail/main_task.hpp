@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The task that event_loop::run was given, and the callable that spawn was given.
+
+#include <rondo/base/result.hpp>
+#include <rondo/core/task.hpp>
+#include <rondo/loop/detail/engine.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+/// Lies on the stack of run.
+template <class T>
+class main_task final : public root {
+public:
+    main_task(engine& loop, task<T>& t) : root(loop, task_access::release(t)) { loop.make_ready(*top()); }
+    /// There is something left only when a driver has thrown.
+    ~main_task() {
+        cancel();
+        raze(*this);
+    }
+
+    const char* name() const noexcept override { return "main"; }
+    result<T>& outcome() noexcept { return outcome_; }
+
+private:
+    void ended(frame* f) noexcept override {
+        if (f != nullptr)
+            collect(*f, outcome_);
+        else
+            outcome_.set_cancelled();
+        loop().look_up();
+    }
+
+    result<T> outcome_;
+};
+
+/// `f(args...)` gives a task, with the arguments as rvalues, or, where that does not compile, as lvalues.
+template <class F, class... Args>
+concept takes_rvalues = requires(F& f, Args&&... args) {
+    { f(std::move(args)...) } -> task_like;
+};
+template <class F, class... Args>
+concept makes_task = takes_rvalues<F, Args...> || requires(F& f, Args&... args) {
+    { f(args...) } -> task_like;
+};
+
+template <class F, class... Args>
+struct made_task {
+    using type = decltype(std::declval<F&>()(std::declval<Args&>()...));
+};
+template <class F, class... Args>
+    requires takes_rvalues<F, Args...>
+struct made_task<F, Args...> {
+    using type = decltype(std::declval<F&>()(std::declval<Args>()...));
+};
+
+/// Keeps the callable and its arguments alive, in its own frame, for as long as the task runs.
+template <class F, class... Args>
+typename made_task<F, Args...>::type call_in_frame(F f, Args... args) {
+    if constexpr (takes_rvalues<F, Args...>)
+        co_return co_await f(std::move(args)...);
+    else
+        co_return co_await f(args...);
+}
+
+}  // namespace rondo::inline RONDO_ABI::detail

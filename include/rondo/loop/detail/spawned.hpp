@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What a spawned task and its handle share: the record that the loop keeps while the task runs, and in which
+// the result waits, when the task's frame is long gone, for whoever joins.
+
+#include <rondo/core/detail/frame_pool.hpp>
+#include <rondo/core/outcome.hpp>
+#include <rondo/core/resumer.hpp>
+#include <rondo/loop/detail/engine.hpp>
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+/// Kept alive by its task while that runs, and by its users: the handle and the awaiter of a joiner.
+template <class T>
+class spawned final : public root {
+public:
+    static void* operator new(std::size_t size) { return frame_pool::of_this_thread().allocate(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        frame_pool::of_this_thread().deallocate(memory, size);
+    }
+
+    /// Starts with one user, the handle.
+    spawned(engine& loop, task<T>& t, std::string_view name)
+        : root(loop, task_access::release(t)), name_(name.empty() ? nullptr : new char[name.size() + 1]) {
+        if (name_ != nullptr) {
+            std::memcpy(name_.get(), name.data(), name.size());
+            name_[name.size()] = '\0';
+        }
+    }
+
+    const char* name() const noexcept override { return name_.get(); }
+
+    bool done() const noexcept { return top() == nullptr; }
+    bool has_failed() const noexcept { return done() && !outcome_.has_value(); }
+
+    void retain() noexcept { ++users_; }
+    void release() noexcept {
+        if (--users_ != 0 || !done()) return;
+        if (is_linked()) unlink();  // from the loop's list of failures
+        report_failure();
+        delete this;
+    }
+
+    /// Claims the right to join, which one user has at a time, and the outcome once.
+    void claim() {
+        if (claimed_) raise<std::logic_error>("rondo: this task is joined already: a join_handle has one joiner");
+        claimed_ = true;
+    }
+    void unclaim() noexcept {
+        claimed_ = false;
+        joiner_ = waker();
+        waiting_ = false;
+    }
+    void wake_when_done(waker joiner) noexcept {
+        joiner_ = joiner;
+        waiting_ = true;
+        if (done()) joiner_.wake();
+    }
+
+    /// The outcome, for the joiner alone.
+    result<T>& collect() noexcept {
+        delivered_ = true;
+        if (is_linked()) unlink();
+        return outcome_;
+    }
+
+    void report_failure() noexcept override {
+        if (outcome_.has_error() && !std::exchange(delivered_, true)) loop().report(outcome_.error());
+    }
+
+private:
+    void ended(frame* f) noexcept override {
+        retain();  // destructors in the frame may drop the handle
+        if (f != nullptr)
+            detail::collect(*f, outcome_);
+        else
+            outcome_.set_cancelled();
+        if (waiting_) joiner_.wake();
+        if (users_ != 1 && outcome_.has_error() && !delivered_) static_cast<engine&>(loop()).keep_failure(*this);
+        release();
+    }
+
+    std::unique_ptr<char[]> name_;
+    waker joiner_;
+    unsigned users_ = 1;
+    bool waiting_ = false;    // joiner_ is to be woken
+    bool claimed_ = false;    // somebody is joining, or has joined
+    bool delivered_ = false;  // the outcome has been collected, or reported
+    result<T> outcome_;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail

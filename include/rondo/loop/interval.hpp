@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Doing something again and again at a steady pace, without the drift of a sleep in a loop.
+
+#include <rondo/loop/event_loop.hpp>
+#include <rondo/loop/sleep.hpp>
+
+#include <chrono>
+#include <stdexcept>
+
+namespace rondo::inline RONDO_ABI {
+
+/// What becomes of ticks that fell due while nobody waited for one.
+enum class missed_ticks {
+    skip,   // none of them: the next tick is the next multiple of the period
+    delay,  // one, at once; the period counts anew from there
+    burst,  // all of them, at once, one after another
+};
+
+/// Ticks once a period, first one period after it was made.
+///
+///     interval ticks(100ms);
+///     for (;;) { co_await ticks.next(); sample(); }
+class interval {
+public:
+    /// Throws: std::invalid_argument for a period of zero or less; std::logic_error outside a running loop.
+    template <class Rep, class Period>
+    explicit interval(std::chrono::duration<Rep, Period> period, missed_ticks missed = missed_ticks::skip)
+        : period_(detail::saturate(period)), missed_(missed), next_(detail::later(event_loop::current().now(), period_)) {
+        if (period_ <= duration::zero()) detail::raise<std::invalid_argument>("rondo: an interval needs a period above zero");
+    }
+
+    /// `co_await ticks.next()`: waits for the next tick.
+    /// Suspends: always; for a missed tick it yields. Resumes, Cancel: as sleep_until. A cancelled wait uses up no tick
+    /// that has yet to fall due.
+    [[nodiscard("co_await it")]] auto next() {
+        const time_point now = event_loop::current().now();
+        if (next_ < now && missed_ != missed_ticks::burst) {
+            if (missed_ == missed_ticks::delay)
+                next_ = now;
+            else
+                next_ += ((now - next_) / period_ + ((now - next_) % period_ == duration::zero() ? 0 : 1)) * period_;
+        }
+        const time_point tick = next_;
+        next_ = detail::later(tick, period_);
+        return sleep_until(tick);
+    }
+
+private:
+    duration period_;
+    missed_ticks missed_;
+    time_point next_;
+};
+
+}  // namespace rondo::inline RONDO_ABI

@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Waiting for time to pass, without holding the thread.
+
+#include <rondo/core/awaitable.hpp>
+#include <rondo/loop/detail/engine.hpp>
+#include <rondo/loop/detail/saturate.hpp>
+
+#include <chrono>
+
+namespace rondo::inline RONDO_ABI {
+
+namespace detail {
+
+/// `When`: a duration, which counts from the start of the wait, or a time_point.
+template <class When>
+class sleep_awaiter {
+public:
+    explicit sleep_awaiter(When when) noexcept : when_(when) {}
+    sleep_awaiter(const sleep_awaiter&) = delete;
+    sleep_awaiter& operator=(const sleep_awaiter&) = delete;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(waker w) {
+        engine& loop = static_cast<engine&>(w.loop());
+        if (is_over(loop))
+            w.wake();  // a yield
+        else if (when_ != (When::max)())
+            timer_.set(loop.timers(), deadline(loop), w);
+    }
+    void await_resume() const noexcept {}
+    bool await_cancel() noexcept {
+        timer_.withdraw();
+        return true;
+    }
+    wait_info await_describe() const noexcept { return wait_info(when_ == (When::max)() ? "sleep (for ever)" : "sleep", nullptr); }
+
+private:
+    bool is_over(engine& loop) const noexcept {
+        if constexpr (std::is_same_v<When, duration>)
+            return when_ <= duration::zero();
+        else
+            return when_ != (time_point::max)() && when_ <= loop.now();
+    }
+    time_point deadline(engine& loop) const noexcept {
+        if constexpr (std::is_same_v<When, duration>)
+            return later(loop.now(), when_);
+        else
+            return when_;
+    }
+
+    When when_;
+    timer timer_;
+};
+
+template <class When>
+class [[nodiscard("co_await it")]] sleeping {
+public:
+    explicit sleeping(When when) noexcept : when_(when) {}
+    auto operator co_await() const noexcept { return sleep_awaiter<When>(when_); }
+
+private:
+    When when_;
+};
+
+}  // namespace detail
+
+/// `co_await sleep(1s)`: waits until `length` has passed since the wait began. Never early. Zero or less: a
+/// yield. duration::max(), and all that is beyond the clock's range: for ever, without a timer.
+/// Suspends: always.
+/// Resumes:  as a ready step of the round in which it falls due; equal deadlines in the order they were set.
+/// Cancel:   takes the timer out.
+/// Throws:   std::invalid_argument for a length that is not a number; std::bad_alloc.
+/// Cost:     O(log n) of the timers that are set; no allocation but for the heap's growth.
+template <class Rep, class Period>
+[[nodiscard("co_await it")]] auto sleep(std::chrono::duration<Rep, Period> length) {
+    return detail::sleeping<duration>(detail::saturate(length));
+}
+
+/// `co_await sleep_until(t)`: the same, until the driver's clock shows `t`.
+[[nodiscard("co_await it")]] inline auto sleep_until(time_point deadline) noexcept {
+    return detail::sleeping<time_point>(deadline);
+}
+
+}  // namespace rondo::inline RONDO_ABI

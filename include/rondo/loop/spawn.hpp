@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Starting a task that runs beside the one that starts it: asyncio.create_task.
+
+#include <rondo/loop/event_loop.hpp>
+
+#include <string_view>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI {
+
+/// event_loop::spawn on the current loop: starts `t` on the next round, as a task of its own.
+/// Throws: std::logic_error when no loop is running on this thread, or for an empty task; std::bad_alloc.
+template <class T>
+join_handle<T> spawn(task<T> t, std::string_view name = {}) {
+    return event_loop::current().spawn(std::move(t), name);
+}
+
+/// The same for the task that `f(args...)` returns; `f` and `args` live in the task's frame.
+template <class F, class... Args>
+    requires detail::makes_task<F, Args...>
+auto spawn(F f, Args... args) {
+    return event_loop::current().spawn(std::move(f), std::move(args)...);
+}
+
+}  // namespace rondo::inline RONDO_ABI

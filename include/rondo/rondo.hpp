@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Everything portable, in one include.
+
+#include <rondo/base/config.hpp>
+#include <rondo/base/version.hpp>
+#include <rondo/core/awaitable.hpp>
+#include <rondo/core/errors.hpp>
+#include <rondo/core/outcome.hpp>
+#include <rondo/core/resumer.hpp>
+#include <rondo/core/task.hpp>
+#include <rondo/loop/deadlock_error.hpp>
+#include <rondo/loop/default_driver.hpp>
+#include <rondo/loop/driver.hpp>
+#include <rondo/loop/event_loop.hpp>
+#include <rondo/loop/interval.hpp>
+#include <rondo/loop/join_handle.hpp>
+#include <rondo/loop/loop_handle.hpp>
+#include <rondo/loop/run.hpp>
+#include <rondo/loop/sleep.hpp>
+#include <rondo/loop/spawn.hpp>
+#include <rondo/loop/work_guard.hpp>
+#include <rondo/loop/yield.hpp>
+#include <rondo/queue/bounded_queue.hpp>
+#include <rondo/scope/when_all.hpp>
+#include <rondo/scope/when_all_settled.hpp>

@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What a combinator waits for: tasks, each a branch of the tree, and operands, operations that it waits for
+// by itself. An operand ends when it is granted; its value is taken when the parent resumes, and stays
+// where it is (in the queue, with the lock) until then.
+
+#include <rondo/core/detail/host.hpp>
+#include <rondo/core/task.hpp>
+#include <rondo/scope/detail/combinator.hpp>
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+template <class A>
+task<await_result_t<A>> as_task(A a) {
+    co_return co_await std::move(a);
+}
+
+template <class T>
+class task_child final : public branch {
+public:
+    using value_type = T;
+
+    explicit task_child(task<T>&& t) : branch(&task_access::release(t)) {}
+    /// A combinator as a child of another runs in a task of its own.
+    template <class A>
+        requires composite_awaiter<awaiter_of<A>>
+    explicit task_child(A&& a) : task_child(as_task(std::forward<A>(a))) {}
+    task_child(task_child&& other) noexcept : branch(std::move(other)) {}
+    /// Destroys a task that was not started; reports an exception that nobody took.
+    ~task_child() {
+        if (top() != nullptr) top()->destroy();
+        if (outcome_.has_error() && outcome_.error()) combinator_->loop().report(std::move(outcome_.error()));
+    }
+
+    void start(combinator& c) noexcept {
+        combinator_ = &c;
+        c.loop().run(top());
+    }
+    void cancel() noexcept {
+        if (combinator_ != nullptr) branch::cancel(combinator_->loop());
+    }
+    void withdraw() noexcept {}  // its frames are withdrawn with the tree
+    frame* running() const noexcept { return combinator_ == nullptr ? nullptr : top(); }
+    bool describe(wait_info&) const noexcept { return false; }
+
+    T take() { return outcome_.take(); }
+    void settle(result<T>& to) { to = std::move(outcome_); }
+
+    frame* child_ended(frame& f) noexcept override {
+        detach_top(combinator_->loop());
+        collect(f, outcome_);
+        return combinator_->ended(outcome_.has_error() ? &outcome_.error() : nullptr);
+    }
+    frame* child_unwound(frame&) noexcept override {
+        detach_top(combinator_->loop());
+        outcome_.set_cancelled();
+        return combinator_->unwound();
+    }
+    frame* parent() noexcept override { return combinator_->parent(); }
+
+private:
+    combinator* combinator_ = nullptr;
+    result<T> outcome_;
+};
+
+/// An operation by itself; `A` is the awaitable, or a reference to it.
+template <class A>
+class operand_child final : public operand {
+public:
+    using value_type = await_result_t<A>;
+
+    explicit operand_child(A&& a) : awaiter_(get_awaiter(std::forward<A>(a))) {}
+    operand_child(const operand_child&) = delete;
+    operand_child& operator=(const operand_child&) = delete;
+    /// Gives back what was granted and not taken; reports an exception that nobody took.
+    ~operand_child() {
+        give_back();
+        if (error_) combinator_->loop().report(std::move(error_));
+    }
+
+    void start(combinator& c) noexcept {
+        combinator_ = &c;
+        state_ = state::waiting;
+        guarded([&] { suspend(); }, [&](std::exception_ptr error) { fail(std::move(error)); });
+    }
+
+    void cancel() noexcept { withdraw(); }
+    void withdraw() noexcept {
+        if (state_ == state::waiting) {
+            if (!await_cancel()) return;
+            state_ = state::over;
+            combinator_->withdrawn();
+        } else {
+            give_back();
+        }
+    }
+    frame* running() const noexcept { return nullptr; }
+    bool describe(wait_info& info) const noexcept {
+        if (state_ != state::waiting) return false;
+        info = describe_awaiter(awaiter_);
+        return true;
+    }
+
+    value_type take() {
+        if (error_) rethrow(std::exchange(error_, nullptr));
+        state_ = state::over;
+        return awaiter_.await_resume();
+    }
+    void settle(result<value_type>& to) {
+        if constexpr (requires { awaiter_.await_settle(to); }) {
+            state_ = state::over;
+            return awaiter_.await_settle(to);
+        }
+        if (state_ != state::granted && !error_) return to.set_cancelled();
+        guarded(
+            [&] {
+                if constexpr (std::is_void_v<value_type>) {
+                    take();
+                    to.set_value();
+                } else {
+                    to.set_value(take());
+                }
+            },
+            [&](std::exception_ptr error) { to.set_error(std::move(error)); });
+    }
+
+    void woken() noexcept override {
+        if constexpr (requires { { awaiter_.await_failed() } -> std::same_as<bool>; }) {
+            if (awaiter_.await_failed()) {
+                state_ = state::granted;
+                guarded([&] { (void)take(); }, [&](std::exception_ptr error) { fail(std::move(error)); });
+                return;
+            }
+        }
+        state_ = state::granted;
+        combinator_->granted(nullptr);
+    }
+    void unwoken() noexcept override {
+        state_ = state::waiting;
+        combinator_->ungranted();
+    }
+
+private:
+    enum class state : unsigned char { unstarted, waiting, granted, over };
+    using awaiter_type = awaiter_of<A>;
+    struct no_wait {
+        no_wait() noexcept {}
+    };
+
+    void suspend() {
+        const waker w(*this, combinator_->loop());
+        if constexpr (waiting_awaiter<awaiter_type>) {
+            awaiter_.await_suspend(w);
+        } else if (awaiter_.await_ready()) {
+            woken();
+        } else if constexpr (native_awaiter<awaiter_type>) {
+            awaiter_.await_suspend(resumer(w));
+        } else if (!foreign_.start(awaiter_, w)) {
+            woken();
+        }
+    }
+
+    void fail(std::exception_ptr error) noexcept {
+        state_ = state::over;
+        error_ = std::move(error);
+        combinator_->granted(&error_);
+    }
+
+    bool await_cancel() noexcept {
+        if constexpr (cancels<awaiter_type>)
+            return awaiter_.await_cancel();
+        else
+            return false;  // a foreign one, which comes back by itself
+    }
+
+    void give_back() noexcept {
+        if (state_ != state::granted) return;
+        state_ = state::over;
+        if constexpr (waiting_awaiter<awaiter_type>) awaiter_.await_cancel();
+    }
+
+    combinator* combinator_ = nullptr;
+    state state_ = state::unstarted;
+    std::exception_ptr error_;
+    [[no_unique_address]] std::conditional_t<foreign_awaiter<awaiter_type>, foreign_wait, no_wait> foreign_;
+    awaiter_type awaiter_;
+};
+
+template <class A>
+struct child_for {
+    using type = operand_child<A>;
+};
+template <class T>
+struct child_for<task<T>> {
+    using type = task_child<T>;
+};
+template <class A>
+    requires composite_awaiter<awaiter_of<A>>
+struct child_for<A> {
+    using type = task_child<await_result_t<A>>;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail

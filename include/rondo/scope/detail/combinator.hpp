@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What the combinators share: a suspension with several children, which counts those that have not ended
+// and goes on when the count is zero; so a parent never outruns its children. While it works on its
+// children it counts itself, so that no destructor of a child can end it under its own hands.
+
+#include <rondo/core/detail/branch.hpp>
+#include <rondo/core/resumer.hpp>
+
+#include <cstddef>
+#include <exception>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+class combinator : public suspension {
+public:
+    scheduler& loop() const noexcept { return *loop_; }
+
+    // The children report here, each once. `error`: where a child that has failed keeps what it threw; settle may
+    // take it from there. Null: it has not failed.
+
+    /// A child task has run to its end. Returns the frame to go on with in this step.
+    frame* ended(std::exception_ptr* error) noexcept {
+        const bool cancelled_others = settle(error);
+        if (--running_ != 0) return nullptr;
+        if (parent_->unwinding) {
+            unwind_up(parent_);
+            return nullptr;
+        }
+        if (!cancelled_others) return parent_;
+        loop_->make_ready(*parent_);
+        return nullptr;
+    }
+
+    /// A child task has been destroyed. Returns the frame to be destroyed next.
+    frame* unwound() noexcept {
+        if (--running_ != 0) return nullptr;
+        if (parent_->unwinding) return parent_;
+        loop_->make_ready(*parent_);
+        return nullptr;
+    }
+
+    /// An operand has been granted, in a call that somebody else makes.
+    void granted(std::exception_ptr* error) noexcept {
+        settle(error);
+        if (--running_ == 0) waker(*parent_, *loop_).wake_or_unwind();
+    }
+    /// What granted it is gone, and so is the grant: that operand will never end.
+    void ungranted() noexcept {
+        if (running_++ == 0 && parent_->is_linked()) parent_->unlink();
+    }
+    /// An operand has been withdrawn.
+    void withdrawn() noexcept { --running_; }
+
+    frame* parent() noexcept override { return parent_; }
+    bool withdraw(bool) noexcept override {
+        ++running_;
+        withdraw_operands();
+        return --running_ == 0;
+    }
+
+protected:
+    combinator() noexcept = default;
+    ~combinator() = default;
+
+    /// Starts `count` children in order, each up to where it waits first. True: the parent is suspended until they have ended.
+    template <class StartChild>
+    bool start(frame& parent, std::size_t count, StartChild&& start_child) {
+        parent_ = &parent;
+        loop_ = scheduler::current();
+        running_ = 1;
+        for (std::size_t i = 0; i != count && !is_decided(); ++i) {
+            ++running_;
+            start_child(i);
+        }
+        if (--running_ == 0) return false;
+        parent.waits_on = this;
+        return true;
+    }
+
+    /// A child, which still counts, has ended. True if others were cancelled because of it.
+    virtual bool settle(std::exception_ptr* error) noexcept = 0;
+    /// Whether children that have not started shall not start any more.
+    virtual bool is_decided() const noexcept = 0;
+    virtual void withdraw_operands() noexcept = 0;
+
+    bool others_run() const noexcept { return running_ > 1; }
+
+private:
+    frame* parent_ = nullptr;
+    scheduler* loop_ = nullptr;
+    std::size_t running_ = 0;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail

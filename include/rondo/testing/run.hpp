@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// run() under virtual time.
+
+#include <rondo/loop/run.hpp>
+#include <rondo/testing/virtual_driver.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::testing {
+
+/// As rondo::run, on a virtual_driver.
+template <class T>
+T run(task<T> main) {
+    return detail::run_on(std::make_unique<virtual_driver>(), std::move(main));
+}
+
+}  // namespace rondo::inline RONDO_ABI::testing
