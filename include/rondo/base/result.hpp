@@ -48,9 +48,9 @@ public:
     void set_value(Args&&... args) {
         if constexpr (std::is_reference_v<T>) {
             T reference = (std::forward<Args>(args), ...);
-            std::construct_at(&value_, std::addressof(reference));
+            std::construct_at(std::addressof(value_), std::addressof(reference));
         } else {
-            std::construct_at(&value_, std::forward<Args>(args)...);
+            std::construct_at(std::addressof(value_), std::forward<Args>(args)...);
         }
         state_ = state::value;
     }
@@ -70,6 +70,15 @@ public:
     const std::exception_ptr& error() const noexcept { return error_; }
     std::exception_ptr& error() noexcept { return error_; }
 
+    /// Moves `other` in here; this one must be empty. If the move throws, it stays so.
+    void take_over(result& other) noexcept(std::is_nothrow_move_constructible_v<stored>) {
+        if (other.state_ == state::value) [[likely]]
+            std::construct_at(std::addressof(value_), std::move(other.value_));
+        else if (other.state_ == state::error)
+            std::construct_at(&error_, std::move(other.error_));
+        state_ = other.state_;
+    }
+
     /// The value, moved out, or the exception, thrown. Only for a result that has one of them.
     T take() {
         if (state_ == state::error) [[unlikely]]
@@ -86,18 +95,10 @@ private:
 
     void reset() noexcept {
         if (state_ == state::value)
-            std::destroy_at(&value_);
+            std::destroy_at(std::addressof(value_));
         else if (state_ == state::error)
             std::destroy_at(&error_);
         state_ = state::empty;
-    }
-
-    void take_over(result& other) {
-        if (other.state_ == state::value)
-            std::construct_at(&value_, std::move(other.value_));
-        else if (other.state_ == state::error)
-            std::construct_at(&error_, std::move(other.error_));
-        state_ = other.state_;
     }
 
     union {

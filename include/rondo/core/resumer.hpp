@@ -7,6 +7,7 @@
 
 #include <rondo/core/detail/scheduler.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -26,10 +27,12 @@ protected:
     ~operand() = default;
 };
 
-/// Who waits for an operation of the library, and on which loop. Used once.
+/// Who waits for an operation of the library, and on which loop. Used once. Not initialised by default: it
+/// lies in every awaiter, and most never wait.
 class waker {
 public:
-    waker() noexcept = default;
+    waker() noexcept {}
+    explicit waker(std::nullptr_t) noexcept : host_(nullptr), loop_(nullptr) {}
     waker(step& host, scheduler& loop) noexcept : host_(&host), loop_(&loop) {}
 
     scheduler& loop() const noexcept { return *loop_; }
@@ -53,14 +56,21 @@ public:
 
     /// As wake(), for an operation that was not withdrawn when its task was cancelled.
     void wake_or_unwind() const noexcept {
-        if (host_->turn() == step::kind::resume && static_cast<frame*>(host_)->unwinding)
+        if (host_->turn() == step::kind::resume && static_cast<frame*>(host_)->is_unwinding())
             host_->set_turn(step::kind::unwind);
         wake();
     }
 
 private:
-    step* host_ = nullptr;
-    scheduler* loop_ = nullptr;
+    step* host_;
+    scheduler* loop_;
+};
+
+/// The waker of a task on the running loop, for awaiters that wake before they ever wait.
+class task_waker : public waker {
+public:
+    task_waker(frame& f, scheduler& loop) noexcept : waker(f, loop) {}
+    void wake() const noexcept { loop().make_ready_here(host()); }
 };
 
 }  // namespace detail
@@ -82,7 +92,7 @@ private:
 /// Cost:     no allocation.
 class [[nodiscard("keep it, and call resume() when the operation is done")]] resumer {
 public:
-    resumer() noexcept = default;
+    resumer() noexcept : waker_(nullptr) {}
     explicit resumer(detail::waker w) noexcept : waker_(w), armed_(true) { ++waker_.loop().outstanding; }
     resumer(resumer&& other) noexcept : waker_(other.waker_), armed_(std::exchange(other.armed_, false)) {}
     resumer& operator=(resumer&& other) noexcept {

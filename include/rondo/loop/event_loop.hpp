@@ -152,7 +152,7 @@ T event_loop::run_to_end(task<T>& main, bool alone) {
             r.error = std::move(late);
         }
     }
-    if (r.how != detail::engine::ending::done) raise(r);
+    if (r.how != detail::engine::ending::done && !root.outcome().has_error()) raise(r);
     if (root.outcome().is_cancelled()) detail::raise<cancelled>();
     return root.outcome().take();
 }

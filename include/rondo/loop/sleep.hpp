@@ -25,24 +25,24 @@ public:
     bool await_ready() const noexcept { return false; }
     void await_suspend(waker w) {
         engine& loop = static_cast<engine&>(w.loop());
-        if (is_over(loop))
-            w.wake();  // a yield
-        else if (when_ != (When::max)())
-            timer_.set(loop.timers(), deadline(loop), w);
+        if (is_over(loop)) return w.wake();  // a yield
+        const time_point deadline = this->deadline(loop);
+        is_endless_ = deadline == (time_point::max)();
+        if (!is_endless_) timer_.set(loop.timers(), deadline, w);
     }
     void await_resume() const noexcept {}
     bool await_cancel() noexcept {
         timer_.withdraw();
         return true;
     }
-    wait_info await_describe() const noexcept { return wait_info(when_ == (When::max)() ? "sleep (for ever)" : "sleep", nullptr); }
+    wait_info await_describe() const noexcept { return wait_info(is_endless_ ? "sleep (for ever)" : "sleep", nullptr); }
 
 private:
     bool is_over(engine& loop) const noexcept {
         if constexpr (std::is_same_v<When, duration>)
             return when_ <= duration::zero();
         else
-            return when_ != (time_point::max)() && when_ <= loop.now();
+            return when_ <= loop.now();
     }
     time_point deadline(engine& loop) const noexcept {
         if constexpr (std::is_same_v<When, duration>)
@@ -53,6 +53,7 @@ private:
 
     When when_;
     timer timer_;
+    bool is_endless_ = false;
 };
 
 template <class When>

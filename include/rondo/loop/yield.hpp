@@ -10,15 +10,24 @@ namespace rondo::inline RONDO_ABI {
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] yielding {
+class yield_awaiter {
 public:
-    yielding() noexcept = default;
+    yield_awaiter() noexcept = default;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(waker w) const noexcept { w.wake(); }
+    template <std::derived_from<waker> Waker>
+    void await_suspend(Waker w) const noexcept {
+        w.wake();
+    }
     void await_resume() const noexcept {}
     bool await_cancel() const noexcept { return true; }
     wait_info await_describe() const noexcept { return wait_info("yield", nullptr); }
+};
+
+class [[nodiscard("co_await it")]] yielding {
+public:
+    yielding() noexcept = default;
+    auto operator co_await() const noexcept { return yield_awaiter(); }
 };
 
 }  // namespace detail

@@ -64,7 +64,7 @@ public:
     template <class... Args>
         requires std::constructible_from<T, Args...> || requires { T{std::declval<Args>()...}; }
     [[nodiscard("co_await it")]] auto emplace(Args&&... args) {
-        return emplacing(*this, std::forward<Args>(args)...);
+        return emplacing(std::in_place, *this, std::forward<Args>(args)...);
     }
 
     /// `co_await q.pop()`: takes the message at the front; nothing once the queue is closed and drained.
@@ -131,11 +131,20 @@ private:
     class emplacing {
     public:
         template <class... Args>
-        explicit emplacing(bounded_queue& q, Args&&... args) : q_(&q), v_{std::forward<Args>(args)...} {}
+        explicit emplacing(std::in_place_t, bounded_queue& q, Args&&... args)
+            : q_(&q), v_(make(std::forward<Args>(args)...)) {}
         auto operator co_await() & noexcept { return detail::push_awaiter<T>(*q_, v_, true); }
         auto operator co_await() && noexcept { return detail::push_awaiter<T>(*q_, v_, true); }
 
     private:
+        template <class... Args>
+        static T make(Args&&... args) {
+            if constexpr (std::constructible_from<T, Args...>)
+                return T(std::forward<Args>(args)...);
+            else
+                return T{std::forward<Args>(args)...};
+        }
+
         bounded_queue* q_;
         T v_;
     };

@@ -16,7 +16,7 @@ public:
 
     /// Cancels what is below: at once, or, where a part of it is running, at the end of the running step unless it has ended by then.
     void cancel(scheduler& loop) noexcept {
-        if (top_ == nullptr || top_->unwinding) return;
+        if (top_ == nullptr || top_->is_unwinding()) return;
         if (is_running(*top_)) {
             loop.cancel_later(*this);
             return;
@@ -51,18 +51,21 @@ private:
     bool cancelled_later_ = false;
 };
 
-/// Destroys what is below `b` from the leaves up, also where it can't be withdrawn: for what nothing can resume any more.
+/// Destroys what is below `b` from the leaves up, also where it cannot be withdrawn: for what nothing can
+/// resume any more. `b` may be gone afterwards.
 inline void raze(branch& b) noexcept {
-    while (b.top() != nullptr) {
-        frame* f = b.top();
+    frame* const top = b.top();
+    const frame* destroyed = nullptr;
+    while (destroyed != top) {
+        frame* f = top;
         for (;;) {
-            f->unwinding = true;
+            f->set_unwinding();
             frame* const child = f->waits_on == nullptr ? nullptr : f->waits_on->next_child(nullptr);
             if (child == nullptr) break;
             f = child;
         }
         if (f->is_linked()) f->unlink();
-        unwind_up(f);
+        destroyed = unwind_up(f);
     }
 }
 

@@ -44,6 +44,9 @@ public:
 
 private:
     kind kind_;
+
+protected:
+    bool unwinding_ = false;  // of a frame; here because the two are set in one store
 };
 
 /// Who is told when a frame ends.
@@ -110,10 +113,15 @@ public:
     bool done() noexcept { return handle().done(); }
     void destroy() noexcept { handle().destroy(); }
 
+    /// Cancelled: to be destroyed, never to be resumed.
+    bool is_unwinding() const noexcept { return unwinding_; }
+    void set_unwinding() noexcept { unwinding_ = true; }
+
     suspension* waits_on = nullptr;  // null: running, or not started
-    owner* reports_to = nullptr;
-    std::source_location where;      // the co_await that it is suspended at
-    bool unwinding = false;          // cancelled: to be destroyed, never to be resumed
+    owner* reports_to;               // set by whoever starts it
+    union {                          // not initialised: most children never wait
+        std::source_location where;  // the co_await that it is suspended at
+    };
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -45,7 +45,7 @@ public:
 
     template <std::derived_from<frame> Promise>
     void await_suspend(std::coroutine_handle<Promise> h) {
-        this->awaiter_.await_suspend(waker(h.promise(), *scheduler::current()));
+        this->awaiter_.await_suspend(task_waker(h.promise(), *scheduler::current()));
         h.promise().waits_on = this;  // only now: until here the frame counts as running
     }
     bool withdraw(bool) noexcept override { return this->awaiter_.await_cancel(); }

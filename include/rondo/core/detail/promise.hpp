@@ -47,14 +47,12 @@ struct task_access {
     }
 };
 
-/// One task awaiting another.
+/// One task awaiting another. Owns the child's frame until it resumes; has no destructor, for a parent is
+/// destroyed only when its children are gone.
 template <class T>
 class task_awaiter final : public suspension {
 public:
     explicit task_awaiter(promise<T>& child) noexcept : child_(&child) {}
-    ~task_awaiter() {
-        if (child_ != nullptr) child_->destroy();
-    }
 
     bool await_ready() const noexcept { return false; }
 
@@ -77,9 +75,8 @@ public:
         private:
             frame& f_;
         };
-        promise<T>& child = *std::exchange(child_, nullptr);
-        destroy_at_end guard(child);
-        return child.outcome.take();
+        destroy_at_end guard(*child_);
+        return child_->outcome.take();
     }
 
     frame* child_ended(frame&) noexcept override { return parent_; }
@@ -94,7 +91,7 @@ public:
 
 private:
     promise<T>* child_;
-    frame* parent_ = nullptr;
+    frame* parent_;  // set when the parent is suspended
 };
 
 template <class T>
@@ -159,15 +156,15 @@ public:
     task<T> get_return_object() noexcept { return task_access::make(*this); }
 };
 
-/// Moves the outcome of `f`, the frame of a task<T> that has ended, to `to`, and destroys the frame. If the move
+/// Moves the outcome of `f`, the frame of a task<T> that has ended, to `to`, which is empty, and destroys the frame. If the move
 /// throws, that exception is the outcome.
 template <class T>
 void collect(frame& f, result<T>& to) noexcept {
     result<T>& outcome = static_cast<promise<T>&>(f).outcome;
     if constexpr (std::is_nothrow_move_constructible_v<result<T>>)
-        to = std::move(outcome);
+        to.take_over(outcome);
     else
-        guarded([&] { to = std::move(outcome); }, [&](std::exception_ptr error) { to.set_error(std::move(error)); });
+        guarded([&] { to.take_over(outcome); }, [&](std::exception_ptr error) { to.set_error(std::move(error)); });
     f.destroy();
 }
 

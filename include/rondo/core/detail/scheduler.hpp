@@ -54,10 +54,12 @@ public:
 
     /// Puts `s` behind all that is ready.
     void make_ready(step& s) noexcept {
-        ready_.push_back(s);
+        make_ready_here(s);
         if (current_ != this) [[unlikely]]
             notify();
     }
+    /// The same for a caller who is a step of this loop.
+    void make_ready_here(step& s) noexcept { ready_.push_back(s); }
 
     /// For what wakes tasks from outside the running loop: lets it know.
     void notify_if_outside() noexcept {
@@ -68,24 +70,30 @@ public:
     /// stays flat: nobody resumes a parent from inside a child, and only a bounded number of children are
     /// started from inside their parents.
     void run(frame* f) noexcept {
-        do {
-            f->waits_on = nullptr;
-            f->resume();
-            f = f->done() ? f->reports_to->child_ended(*f) : std::exchange(next_, nullptr);
-        } while (f != nullptr);
+        for (;;) {
+            do {
+                f->waits_on = nullptr;
+                f->resume();
+                if (!f->done()) break;
+                f = f->reports_to->child_ended(*f);
+            } while (f != nullptr);
+            if (next_ == nullptr) [[likely]]
+                return;
+            f = std::exchange(next_, nullptr);
+        }
     }
 
     /// Starts `child`, which `parent` awaits, in the same step. True if it ended at once; otherwise the
-    /// parent is suspended. Up to max_depth starts are nested calls (a child that ends at once costs a call
+    /// parent is suspended. Up to max_nesting starts are nested calls (a child that ends at once costs a call
     /// and no suspension); deeper ones go through the trampoline.
     bool start(frame& child) noexcept {
-        if (depth_ == max_depth) [[unlikely]] {
+        if (--nesting_ < 0) [[unlikely]] {
+            ++nesting_;
             next_ = &child;
             return false;
         }
-        ++depth_;
         child.resume();
-        --depth_;
+        ++nesting_;
         return child.done();
     }
 
@@ -115,7 +123,7 @@ protected:
     virtual void notify() noexcept = 0;
 
     static constexpr int budget_of_a_step = 128;
-    static constexpr unsigned max_depth = 24;
+    static constexpr int max_nesting = 24;
 
     intrusive_list<step> ready_;
     int budget_ = budget_of_a_step;
@@ -124,7 +132,7 @@ protected:
 
 private:
     frame* next_ = nullptr;  // a child to be started by the trampoline
-    unsigned depth_ = 0;
+    int nesting_ = max_nesting;  // how many more children may be started from inside their parents
 
     static inline thread_local constinit scheduler* current_ = nullptr;
 };

@@ -25,18 +25,21 @@ inline frame* next_in_tree(frame* f, const frame& top, bool enter) noexcept {
 
 /// Whether `top` or a descendant is running right now.
 inline bool is_running(frame& top) noexcept {
-    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, !f->unwinding))
+    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, !f->is_unwinding()))
         if (f->waits_on == nullptr && !f->is_linked()) return true;  // a linked one has yet to start
     return false;
 }
 
-/// Destroys `f`, a cancelled frame that has nothing below it, and the cancelled ancestors that it kept.
-inline void unwind_up(frame* f) noexcept {
-    do {
+/// Destroys `f`, a cancelled frame that has nothing below it, and the cancelled ancestors that it kept. Returns
+/// the (late) address of the last one.
+inline const frame* unwind_up(frame* f) noexcept {
+    for (;;) {
         owner* const up = f->reports_to;
         f->destroy();
-        f = up->child_unwound(*f);
-    } while (f != nullptr);
+        frame* const next = up->child_unwound(*f);
+        if (next == nullptr) return f;
+        f = next;
+    }
 }
 
 /// Cancels the tree below `top`, no frame of which is running.
@@ -44,9 +47,9 @@ inline void unwind(frame& top) noexcept {
     intrusive_list<frame> leaves;
     bool entered = false;
     for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, entered)) {
-        entered = !f->unwinding;
+        entered = !f->is_unwinding();
         if (!entered) continue;
-        f->unwinding = true;
+        f->set_unwinding();
         const bool woken = f->is_linked();
         if (woken) f->unlink();
         suspension* const wait = f->waits_on;

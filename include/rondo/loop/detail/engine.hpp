@@ -80,11 +80,10 @@ public:
                 if (has_ended(main, r.how)) break;
             }
             round(main);
-            if (!is_idle() || !failures_.empty()) continue;
+            if (!is_idle() || !failures_.empty() || (r.how == ending::done && box_->is_stopped())) continue;
+            if (has_ended(main, r.how)) break;
             if (can_wait()) {
                 wait();
-            } else if (has_ended(main, r.how)) {
-                break;
             } else if (r.how == ending::done) {
                 r.how = ending::deadlocked;
                 r.report = report_deadlock(main, tasks_);
@@ -93,6 +92,7 @@ public:
                 if (main != nullptr) raze(*main);
             }
         }
+        tell_handler();
         if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
             r.how = ending::failed;
             r.error = std::move(failure);
@@ -204,12 +204,12 @@ private:
         batch_.splice_back(ready_);
         in_round_ = true;
         std::size_t steps = 0;
-        while (!batch_.empty() && failures_.empty()) {
+        while (!batch_.empty()) {
             take(batch_.pop_front());
             ++steps;
             if (attention_) [[unlikely]] {
                 attend();
-                if (main != nullptr && main->top() == nullptr) break;
+                if (!failures_.empty() || (main != nullptr && main->top() == nullptr)) break;
             }
         }
         in_round_ = false;
@@ -282,7 +282,7 @@ private:
     /// Whether a cancelled task still has something to end.
     bool is_unwinding() noexcept {
         for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r))
-            if (r->top()->unwinding) return true;
+            if (r->top()->is_unwinding()) return true;
         return false;
     }
 

@@ -42,9 +42,8 @@ public:
         stop_.store(true, std::memory_order_release);
         driver_->wake();
     }
-    bool take_stop() noexcept {
-        return stop_.load(std::memory_order_relaxed) && stop_.exchange(false, std::memory_order_acquire);
-    }
+    bool is_stopped() const noexcept { return stop_.load(std::memory_order_relaxed); }
+    bool take_stop() noexcept { return is_stopped() && stop_.exchange(false, std::memory_order_acquire); }
 
     /// Thread-safe: an idle loop waits while the count is not zero.
     void hold() noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }

@@ -8,6 +8,7 @@
 #include <rondo/core/detail/frame_pool.hpp>
 #include <rondo/core/outcome.hpp>
 #include <rondo/core/resumer.hpp>
+#include <rondo/core/task.hpp>
 #include <rondo/loop/detail/engine.hpp>
 
 #include <cstring>
@@ -56,7 +57,6 @@ public:
     }
     void unclaim() noexcept {
         claimed_ = false;
-        joiner_ = waker();
         waiting_ = false;
     }
     void wake_when_done(waker joiner) noexcept {

@@ -23,9 +23,9 @@ public:
 
     /// A child task has run to its end. Returns the frame to go on with in this step.
     frame* ended(std::exception_ptr* error) noexcept {
-        const bool cancelled_others = settle(error);
+        const bool cancelled_others = (error != nullptr || any_end_settles_) && settle(error);
         if (--running_ != 0) return nullptr;
-        if (parent_->unwinding) {
+        if (parent_->is_unwinding()) {
             unwind_up(parent_);
             return nullptr;
         }
@@ -37,14 +37,14 @@ public:
     /// A child task has been destroyed. Returns the frame to be destroyed next.
     frame* unwound() noexcept {
         if (--running_ != 0) return nullptr;
-        if (parent_->unwinding) return parent_;
+        if (parent_->is_unwinding()) return parent_;
         loop_->make_ready(*parent_);
         return nullptr;
     }
 
     /// An operand has been granted, in a call that somebody else makes.
     void granted(std::exception_ptr* error) noexcept {
-        settle(error);
+        if (error != nullptr || any_end_settles_) settle(error);
         if (--running_ == 0) waker(*parent_, *loop_).wake_or_unwind();
     }
     /// What granted it is gone, and so is the grant: that operand will never end.
@@ -62,7 +62,8 @@ public:
     }
 
 protected:
-    combinator() noexcept = default;
+    /// `any_end_settles`: settle is to be called for every child that ends, not only for a failure.
+    explicit combinator(bool any_end_settles) noexcept : any_end_settles_(any_end_settles) {}
     ~combinator() = default;
 
     /// Starts `count` children in order, each up to where it waits first. True: the parent is suspended until they have ended.
@@ -80,7 +81,7 @@ protected:
         return true;
     }
 
-    /// A child, which still counts, has ended. True if others were cancelled because of it.
+    /// A child, which still counts, has failed, or ended. True if others were cancelled because of it.
     virtual bool settle(std::exception_ptr* error) noexcept = 0;
     /// Whether children that have not started shall not start any more.
     virtual bool is_decided() const noexcept = 0;
@@ -92,6 +93,7 @@ private:
     frame* parent_ = nullptr;
     scheduler* loop_ = nullptr;
     std::size_t running_ = 0;
+    const bool any_end_settles_;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

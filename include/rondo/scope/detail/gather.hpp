@@ -58,7 +58,7 @@ public:
     bool await_ready() const noexcept { return false; }
 
 protected:
-    gatherer() noexcept = default;
+    gatherer() noexcept : combinator(false) {}
     ~gatherer() {
         if (first_) loop().report(std::move(first_));
     }

@@ -1,0 +1,12 @@
+// expect: no matching function
+#include <rondo/rondo.hpp>
+
+rondo::task<int> answer() { co_return 42; }
+
+int ask() {
+#ifdef RONDO_TEST_VALID
+    return rondo::run(answer());
+#else
+    return rondo::run(42);
+#endif
+}

@@ -1,0 +1,15 @@
+// expect: deleted
+#include <rondo/rondo.hpp>
+
+#include <utility>
+
+rondo::task<int> answer() { co_return 42; }
+
+int ask() {
+    auto pending = answer();
+#ifdef RONDO_TEST_VALID
+    return rondo::run(std::move(pending));
+#else
+    return rondo::run(pending);
+#endif
+}

@@ -1,0 +1,16 @@
+// expect: deleted
+#include <rondo/rondo.hpp>
+
+#include <utility>
+
+rondo::task<> child() { co_return; }
+
+rondo::task<> parent() {
+    auto pending = child();
+#ifdef RONDO_TEST_VALID
+    auto handle = rondo::spawn(std::move(pending));
+#else
+    auto handle = rondo::spawn(pending);
+#endif
+    co_return;
+}

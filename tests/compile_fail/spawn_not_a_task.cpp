@@ -1,0 +1,13 @@
+// expect: task
+#include <rondo/rondo.hpp>
+
+rondo::task<> child() { co_return; }
+
+rondo::task<> parent() {
+#ifdef RONDO_TEST_VALID
+    auto handle = rondo::spawn(child());
+#else
+    auto handle = rondo::spawn(42);
+#endif
+    co_return;
+}

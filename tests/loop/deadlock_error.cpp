@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+
+#include <rondo/loop/deadlock_error.hpp>
+
+#include <support/clocks.hpp>
+#include <support/foreign.hpp>
+#include <support/leak_check.hpp>
+#include <support/native_operation.hpp>
+#include <support/tasks.hpp>
+#include <support/tracked.hpp>
+
+#include <rondo/rondo.hpp>
+#include <rondo/testing.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+using namespace std::chrono_literals;
+using rondo::event_loop;
+using rondo::join_handle;
+using rondo::task;
+using support::lines;
+using support::tracked;
+
+namespace {
+
+/// How the report names a line of this file.
+std::string at_line(int line) { return "deadlock_error.cpp:" + std::to_string(line); }
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+template <class F>
+std::string report_of(F action) {
+    try {
+        action();
+    } catch (const rondo::deadlock_error& error) {
+        return error.what();
+    }
+    return "no deadlock";
+}
+
+int stuck_line = 0;
+task<> is_stuck() {
+    stuck_line = __LINE__ + 1;
+    co_await support::for_ever();
+}
+
+int middle_line = 0;
+task<> awaits_stuck() {
+    tracked local(1);
+    middle_line = __LINE__ + 1;
+    co_await is_stuck();
+}
+
+int outer_line = 0;
+task<int> awaits_middle() {
+    outer_line = __LINE__ + 1;
+    co_await awaits_stuck();
+    co_return 1;
+}
+
+int join_line = 0;
+task<> joins(join_handle<>& other) {
+    join_line = __LINE__ + 1;
+    co_await other;
+}
+
+}  // namespace
+
+TEST_CASE("a stuck main is reported with the line of every co_await in its chain") {
+    const std::string report = report_of([] { rondo::testing::run(awaits_middle()); });
+    INFO(report);
+    CHECK(contains(report, "deadlock"));
+    CHECK(contains(report, at_line(stuck_line)));
+    CHECK(contains(report, at_line(middle_line)));
+    CHECK(contains(report, at_line(outer_line)));
+    CHECK(contains(report, "is_stuck"));
+    CHECK(contains(report, "awaits_middle"));
+}
+
+TEST_CASE("main is unwound before the error is thrown") {
+    CHECK_THROWS_AS(rondo::testing::run(awaits_middle()), rondo::deadlock_error);
+    CHECK(tracked::live() == 0);
+}
+
+TEST_CASE("spawned tasks are reported by the names that spawn was given") {
+    event_loop loop(support::virtual_time());
+    loop.spawn(awaits_stuck(), "the reader");
+    loop.spawn(is_stuck(), "the writer");
+    loop.spawn(support::nothing(), "the one that ended");
+    const std::string report = report_of([&] { loop.run(is_stuck()); });
+    INFO(report);
+    CHECK(contains(report, "the reader"));
+    CHECK(contains(report, "the writer"));
+    CHECK(!contains(report, "the one that ended"));
+    CHECK(contains(report, at_line(middle_line)));
+}
+
+TEST_CASE("tasks that join each other are reported at their joins") {
+    event_loop loop(support::virtual_time());
+    std::optional<join_handle<>> second;
+    auto joins_second = [](std::optional<join_handle<>>& other) -> task<> { co_await joins(*other); };
+    join_handle<> first = loop.spawn(joins_second(second), "first");
+    second = loop.spawn(joins(first), "second");
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, "first"));
+    CHECK(contains(report, "second"));
+    CHECK(contains(report, at_line(join_line)));
+}
+
+TEST_CASE("the report says what a task waits for") {
+    event_loop loop(support::virtual_time());
+    join_handle<> sleeper = loop.spawn(is_stuck());
+    loop.spawn(joins(sleeper));
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, "sleep"));
+    CHECK(contains(report, "join_handle"));
+}
+
+TEST_CASE("run() without main throws it when all that is left is stuck, and leaves the tasks where they are") {
+    event_loop loop(support::virtual_time());
+    join_handle<> handle = loop.spawn(awaits_stuck(), "left");
+    CHECK(contains(report_of([&] { loop.run(); }), "left"));
+    CHECK(!handle.done());
+    handle.cancel();
+    loop.run();
+}
+
+TEST_CASE("a loop is as good as before after a deadlock") {
+    event_loop loop(support::virtual_time());
+    CHECK_THROWS_AS(loop.run(is_stuck()), rondo::deadlock_error);
+    CHECK(loop.run(support::give(5)) == 5);
+    loop.run(support::nap(1s));
+}
+
+TEST_CASE("try_run gives the deadlock as the error of the outcome") {
+    event_loop loop(support::virtual_time());
+    const auto end = loop.try_run(is_stuck());
+    REQUIRE(end.error() != nullptr);
+    CHECK_THROWS_AS(end.value(), rondo::deadlock_error);
+}
+
+TEST_CASE("while any task may still go on there is no deadlock") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    join_handle<> stuck = loop.spawn(is_stuck());
+    auto frees = [](join_handle<>& other) -> task<> {
+        co_await rondo::sleep(24h);
+        other.cancel();
+    };
+    loop.spawn(frees(stuck));
+    auto main = [](join_handle<>& other, lines& out) -> task<> {
+        const auto end = co_await other.settled();
+        out.push_back(end.is_cancelled() ? "cancelled" : "not cancelled");
+    };
+    loop.run(main(stuck, log));
+    CHECK(log == lines{"cancelled"});
+}
+
+TEST_CASE("a task is stuck when it waits for an operation whose resumer is gone") {
+    support::native_operation operation;
+    auto waits = [](support::native_operation& what) -> task<> { co_await what; };
+    event_loop loop(support::virtual_time());
+    loop.spawn(waits(operation), "forgotten");
+    loop.poll();
+    operation.forget();
+    CHECK(contains(report_of([&] { loop.run(); }), "forgotten"));
+}
+
+TEST_CASE("an operation of the user's may say what it is") {
+    class described {
+    public:
+        described() = default;
+        described(const described&) = delete;
+        described& operator=(const described&) = delete;
+        bool await_ready() const noexcept { return false; }
+        void await_suspend(rondo::resumer) const {}
+        void await_resume() const noexcept {}
+        bool await_cancel() const noexcept { return true; }
+        rondo::wait_info await_describe() const noexcept { return rondo::wait_info("readiness of a socket", this); }
+    };
+    auto waits = []() -> task<> { co_await described(); };
+    const std::string report = report_of([&] { rondo::testing::run(waits()); });
+    INFO(report);
+    CHECK(contains(report, "readiness of a socket"));
+}
+
+TEST_CASE("a deep chain and many tasks are reported, too") {
+    struct deep {
+        static task<> chain(int depth) {
+            if (depth == 0) {
+                co_await is_stuck();
+            } else {
+                co_await chain(depth - 1);
+            }
+        }
+    };
+    event_loop loop(support::virtual_time());
+    for (int i = 0; i < 1'000; ++i) loop.spawn(is_stuck(), "number " + std::to_string(i));
+    const std::string report = report_of([&] { loop.run(deep::chain(1'000)); });
+    CHECK(contains(report, at_line(stuck_line)));
+    CHECK(contains(report, "number 999"));
+}

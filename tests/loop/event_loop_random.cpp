@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+
+// Programs nobody would write, by the hundred: see support/random_program.hpp for what is checked.
+
+#include <rondo/loop/event_loop.hpp>
+
+#include <support/leak_check.hpp>
+#include <support/random_program.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <string>
+#include <vector>
+
+TEST_CASE("whatever tasks do to one another, each ends once, and each exception reaches one place") {
+    for (unsigned seed = 1; seed <= 300; ++seed) {
+        const std::vector<std::string> violations = support::random_program::run(seed, 150);
+        INFO("seed " << seed);
+        CHECK(violations == std::vector<std::string>());
+    }
+}

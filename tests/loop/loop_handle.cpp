@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+
+#include <rondo/loop/loop_handle.hpp>
+
+#include <support/clocks.hpp>
+#include <support/leak_check.hpp>
+#include <support/tasks.hpp>
+#include <support/tracked.hpp>
+
+#include <rondo/rondo.hpp>
+#include <rondo/testing.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+using rondo::event_loop;
+using rondo::loop_handle;
+using support::lines;
+using support::tracked;
+
+static_assert(std::is_copy_constructible_v<loop_handle> && std::is_copy_assignable_v<loop_handle>);
+static_assert(std::is_nothrow_move_constructible_v<loop_handle>);
+
+TEST_CASE("a function posted through a handle runs in its loop") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    const loop_handle handle = loop.handle();
+    CHECK(handle.post([&] { log.push_back("ran"); }));
+    CHECK(log.empty());
+    loop.run();
+    CHECK(log == lines{"ran"});
+}
+
+TEST_CASE("copies of a handle reach the same loop, and assignment changes which") {
+    int first_ran = 0;
+    int second_ran = 0;
+    event_loop first(support::virtual_time());
+    event_loop second(support::virtual_time());
+    loop_handle handle = first.handle();
+    const loop_handle copy = handle;
+    handle = second.handle();
+    CHECK(copy.post([&] { ++first_ran; }));
+    CHECK(handle.post([&] { ++second_ran; }));
+    handle = copy;
+    CHECK(handle.post([&] { ++first_ran; }));
+    loop_handle moved = std::move(handle);
+    CHECK(moved.post([&] { ++first_ran; }));
+    first.run();
+    second.run();
+    CHECK(first_ran == 3);
+    CHECK(second_ran == 1);
+}
+
+TEST_CASE("when the loop is gone, post says false and destroys the function") {
+    std::optional<loop_handle> handle;
+    {
+        event_loop loop(support::virtual_time());
+        handle.emplace(loop.handle());
+        CHECK(handle->post([counted = tracked(1)] { (void)counted; }));
+    }
+    CHECK(tracked::live() == 0);
+    CHECK(!handle->post([counted = tracked(2)] { (void)counted; }));
+    CHECK(tracked::live() == 0);
+    const loop_handle copy = *handle;
+    CHECK(!copy.post([] {}));
+}
+
+TEST_CASE("a handle does not keep its loop running") {
+    event_loop loop(support::virtual_time());
+    const loop_handle handle = loop.handle();
+    loop.run();
+    CHECK_THROWS_AS(loop.run(support::stuck()), rondo::deadlock_error);
+}
+
+TEST_CASE("a function whose move throws is not posted") {
+    class throws_when_copied {
+    public:
+        throws_when_copied() = default;
+        throws_when_copied(const throws_when_copied&) { throw std::runtime_error("copied"); }
+        throws_when_copied& operator=(const throws_when_copied&) = delete;
+        void operator()() const {}
+    };
+    event_loop loop(support::virtual_time());
+    const throws_when_copied function;
+    CHECK_THROWS_AS(loop.handle().post(function), std::runtime_error);
+    CHECK(loop.poll() == 0);
+}
