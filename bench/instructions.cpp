@@ -80,17 +80,27 @@ task<> sleep_often(long n) {
 
 int main(int argc, char** argv) {
     if (argc != 3) {
-        std::fputs("usage: instructions await_child|yield|yield_one|when_all_child|queue_message|queue_handover|sleep N\n", stderr);
+        std::fputs(
+            "usage: instructions await_child|yield|yield_one|when_all_child|queue_message|queue_handover|sleep N\n",
+            stderr);
         return 2;
     }
     const long n = std::strtol(argv[2], nullptr, 10);
     const auto is = [&](const char* name) { return std::strcmp(argv[1], name) == 0; };
-    if (is("await_child")) rondo::run(await_child(n));
-    else if (is("yield")) rondo::run(yield_among(n));
-    else if (is("yield_one")) rondo::run(yield_often(n));
-    else if (is("when_all_child")) rondo::run(when_all_child(n));
-    else if (is("queue_message")) rondo::run(pass_messages(1024, n));
-    else if (is("queue_handover")) rondo::run(pass_messages(1, n));
-    else if (is("sleep")) rondo::testing::run(sleep_often(n));
-    else return 2;
+    if (is("await_child"))
+        rondo::run(await_child(n));
+    else if (is("yield"))
+        rondo::run(yield_among(n));
+    else if (is("yield_one"))
+        rondo::run(yield_often(n));
+    else if (is("when_all_child"))
+        rondo::run(when_all_child(n));
+    else if (is("queue_message"))
+        rondo::run(pass_messages(1024, n));
+    else if (is("queue_handover"))
+        rondo::run(pass_messages(1, n));
+    else if (is("sleep"))
+        rondo::testing::run(sleep_often(n));
+    else
+        return 2;
 }

@@ -56,4 +56,4 @@ int main(int argc, char** argv) {
 // [4.0 s] complete download: url_4
 // [4.5 s]     beat
 // [5.0 s] complete download: url_5
-// [5.5 s] finished
+// [5.0 s] finished

@@ -95,5 +95,14 @@ int main(int argc, char** argv) {
     }
 }
 
-// Output: that of the nine programs, then
-// PENDING
+// Output, after that of the nine programs (times differ from machine to machine):
+// step                          downloads  wall time  speed-up
+// 1. blocking                           5    5.001 s      1.0x
+// 2. a lazy task                        1    1.000 s      1.0x
+// 3. blocking in a coroutine            5    5.003 s      1.0x
+// 4. await in sequence                  5    5.001 s      1.0x
+// 5. run                                2    2.001 s      1.0x
+// 6. when_all                           5    1.000 s      5.0x
+// 7. ten thousand                   10000    1.003 s   9969.9x
+// 8. spawn and join                     5    1.000 s      5.0x
+// 9. a queue, two consumers             6    3.001 s      2.0x

@@ -21,6 +21,7 @@
 #include <rondo/loop/run.hpp>
 #include <rondo/loop/sleep.hpp>
 #include <rondo/loop/spawn.hpp>
+#include <rondo/loop/wait_list.hpp>
 #include <rondo/loop/work_guard.hpp>
 #include <rondo/loop/yield.hpp>
 #include <rondo/queue/bounded_queue.hpp>

@@ -14,8 +14,8 @@
 #include <vector>
 
 TEST_CASE("whatever tasks do to one another, each ends once, and each exception reaches one place") {
-    for (unsigned seed = 1; seed <= 300; ++seed) {
-        const std::vector<std::string> violations = support::random_program::run(seed, 150);
+    for (unsigned seed = 1; seed <= 1'000; ++seed) {
+        const std::vector<std::string> violations = support::random_program::run(seed, 300);
         INFO("seed " << seed);
         CHECK(violations == std::vector<std::string>());
     }

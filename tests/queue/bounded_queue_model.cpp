@@ -23,6 +23,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
+#include <exception>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <random>
@@ -113,6 +115,7 @@ struct actor {
     state now = state::unstarted;
     std::vector<operand> operands;  // of the operation under way
     bool child = false;             // a child task of it has not ended
+    bool composite = false;         // it is a when_all
     bool settles = false;           // when_all_settled
     bool waited = false;            // it had to wait at some time
     ending end = ending::values;
@@ -124,8 +127,8 @@ struct actor {
     std::size_t progress = 0;       // how often it has done something
 
     bool runnable() const { return now == state::unstarted || now == state::yielding || now == state::ready; }
-    bool only_pops() const { return operands.size() == 1 && operands[0].pops && !child; }
-    bool only_pushes() const { return operands.size() == 1 && !operands[0].pops && !child; }
+    bool only_pops() const { return operands.size() == 1 && operands[0].pops && !composite; }
+    bool only_pushes() const { return operands.size() == 1 && !operands[0].pops && !composite; }
 };
 
 class model {
@@ -319,7 +322,10 @@ class world {
 public:
     explicit world(std::uint_fast32_t seed) : random_(seed), reference(1 + pick(pick(2) == 0 ? 1 : 5)), queue(reference.capacity) {
         loops_.resize(1 + pick(2));
-        for (auto& loop : loops_) loop = std::make_unique<event_loop>(support::virtual_time());
+        for (auto& loop : loops_) {
+            loop = std::make_unique<event_loop>(support::virtual_time());
+            loop->on_unhandled_exception([this](std::exception_ptr) { ++unhandled_; });
+        }
         wants_pops_ = pick(3);
     }
     world(const world&) = delete;
@@ -361,6 +367,7 @@ public:
         a.operands.clear();
         a.child = false;
         a.settles = i.what == kind::settled;
+        a.composite = i.what >= kind::both_pops;
         const operand pop(true, 0);
         const operand push(false, i.number);
         switch (i.what) {
@@ -439,7 +446,7 @@ public:
         } else if (a.now != actor::state::gone) {
             expect(a.cancelling, a, "was unwound, though nobody had cancelled it");
             expect(expected_at_once_ != &a, a, "had no reason to wait");
-            if (!a.detached) reference.cancel(a);
+            if (!a.detached) drop(a);
         }
         a.now = actor::state::gone;
         for (instruction& i : a.program)
@@ -475,7 +482,7 @@ public:
         if (running)
             victim.cancelling = true;
         else if (!victim.detached)
-            reference.cancel(victim);
+            drop(victim);
         else
             victim.now = actor::state::gone;
         const std::size_t before = unwound_;
@@ -486,6 +493,13 @@ public:
 
     void cancel_someone() {
         if (!actors_.empty()) cancel(*actors_[pick(actors_.size())]);
+    }
+
+    // A failure that the parent of a when_all was to be told, and now will not be, is reported; that of a when_all_settled may be.
+    void drop(actor& a) {
+        if (a.now == actor::state::ready && a.end != ending::values && a.composite) ++must_be_unhandled_, ++may_be_unhandled_;
+        if (a.settles && !a.operands.empty() && a.operands[0].now == operand::state::refused) ++may_be_unhandled_;
+        reference.cancel(a);
     }
 
     // Lies in the frame of a task.
@@ -580,7 +594,7 @@ private:
     }
 
     void add_actor();
-    void poll(std::size_t loop);
+    std::size_t poll(std::size_t loop);
     void settle_all();
     void forget_gone();
     void end_by_closing();
@@ -594,6 +608,9 @@ private:
     int next_message_ = 1000;
     std::size_t operations_ = 0;
     std::size_t unwound_ = 0;
+    std::size_t unhandled_ = 0;
+    std::size_t must_be_unhandled_ = 0;
+    std::size_t may_be_unhandled_ = 0;
     std::size_t round_began_ = 0;
     bool inside_call_ = false;
     const actor* expected_at_once_ = nullptr;
@@ -761,26 +778,24 @@ void world::add_actor() {
     a.handle.emplace(loops_[a.loop]->spawn(acts(*this, a)));
 }
 
-void world::poll(std::size_t loop) {
+std::size_t world::poll(std::size_t loop) {
     note("poll", static_cast<int>(loop));
     round_began_ = reference.event;
     std::vector<std::pair<const actor*, std::size_t>> runnable;
     for (const auto& a : actors_)
         if (a->loop == loop && a->runnable() && !a->detached) runnable.emplace_back(a.get(), a->progress);
-    loops_[loop]->poll();
+    const std::size_t steps = loops_[loop]->poll();
     for (const auto& [a, progress] : runnable) expect(a->progress != progress, *a, "was ready and has not run");
     if (expected_at_once_ != nullptr) expect(false, *expected_at_once_, "should have gone on at once");
     check_queue();
+    return steps;
 }
 
 void world::settle_all() {
-    for (int idle = 0; idle < 3; ++idle)
-        for (std::size_t i = 0; i < loops_.size(); ++i) {
-            const std::size_t before = reference.event + 1;
-            poll(i);
-            if (reference.event != before) idle = 0;
-            if (!objection_.empty()) return;
-        }
+    for (std::size_t steps = 1; steps != 0 && objection_.empty();) {
+        steps = 0;
+        for (std::size_t i = 0; i < loops_.size(); ++i) steps += poll(i);
+    }
 }
 
 void world::forget_gone() {
@@ -791,8 +806,16 @@ void world::end_by_closing() {
     note("close, to end");
     close();
     settle_all();
+    // when_all(pop, pop) with one message left waits until that comes back, which it has itself: help it.
+    for (const auto& a : actors_) {
+        if (a->now != actor::state::blocked || a->operands.size() != 2 || a->operands[0].now != operand::state::granted) continue;
+        if (!a->operands[0].pops) continue;
+        cancel(*a);
+        settle_all();
+    }
     for (const auto& a : actors_) expect(a->now == actor::state::gone, *a, "was forgotten");
     expect(reference.claims == 0, "the model has claims left");
+    expect(unhandled_ >= must_be_unhandled_, "an exception that its task was not told was not reported");
     while (!reference.messages.empty() && objection_.empty()) try_pop();
     try_pop();
 }
@@ -801,6 +824,7 @@ void world::end_by_destroying_the_queue() {
     note("the queue is destroyed");
     for (const auto& a : actors_) {
         if (a->now != actor::state::blocked && a->now != actor::state::ready) continue;
+        if (a->composite) ++may_be_unhandled_;  // a failure that its parent may not be told any more
         a->detached = true;
         a->now = actor::state::blocked;
     }
@@ -815,7 +839,7 @@ void world::end_by_destroying_the_loops() {
     for (std::size_t i = 0; i < loops_.size(); ++i) {
         note("a loop is destroyed", static_cast<int>(i));
         for (const auto& a : actors_)
-            if (a->loop == i && a->now != actor::state::gone) reference.cancel(*a);
+            if (a->loop == i && a->now != actor::state::gone) drop(*a);
         loops_[i].reset();
         if (queue) check_queue();
         for (std::size_t other = i + 1; other < loops_.size(); ++other) poll(other);
@@ -861,10 +885,11 @@ std::size_t world::run_scenario() {
         if (a->detached)
             a->now = actor::state::gone;
         else
-            reference.cancel(*a);
+            drop(*a);
     }
     loops_.clear();
     for (const auto& a : actors_) expect(a->now == actor::state::gone, *a, "was left behind");
+    expect(unhandled_ <= may_be_unhandled_, "an exception was reported that had reached its task, or none had thrown");
     return operations_;
 }
 

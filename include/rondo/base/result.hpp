@@ -20,8 +20,9 @@ struct nothing {
 
 /// What stands for a T in storage: itself, a pointer for a reference, nothing for void.
 template <class T>
-using stored_t = std::conditional_t<std::is_void_v<T>, nothing,
-                                    std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, std::remove_cv_t<T>>>;
+using stored_t =
+    std::conditional_t<std::is_void_v<T>, nothing,
+                       std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, std::remove_cv_t<T>>>;
 
 template <class T>
 class result {

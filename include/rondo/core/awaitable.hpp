@@ -95,8 +95,8 @@ template <class A>
 concept awaitable =
     (detail::consumable_task<std::remove_reference_t<A>> && !std::is_lvalue_reference_v<A>) ||
     (!detail::task_like<A> &&
-     (detail::composite_awaiter<detail::awaiter_of<A>> || detail::waiting_awaiter<detail::awaiter_of<A>> || detail::native_awaiter<detail::awaiter_of<A>> ||
-      detail::foreign_awaiter<detail::awaiter_of<A>>));
+     (detail::composite_awaiter<detail::awaiter_of<A>> || detail::waiting_awaiter<detail::awaiter_of<A>> ||
+      detail::native_awaiter<detail::awaiter_of<A>> || detail::foreign_awaiter<detail::awaiter_of<A>>));
 
 /// The type of `co_await a`.
 template <awaitable A>

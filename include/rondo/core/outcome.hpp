@@ -44,9 +44,7 @@ public:
     }
 
     /// The task's exception; null when it has a value or was cancelled.
-    std::exception_ptr error() const noexcept {
-        return result_.has_error() ? result_.error() : std::exception_ptr();
-    }
+    std::exception_ptr error() const noexcept { return result_.has_error() ? result_.error() : std::exception_ptr(); }
 
 private:
     void check() const {

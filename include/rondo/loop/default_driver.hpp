@@ -21,10 +21,10 @@ public:
     void wait(std::optional<time_point> deadline) override {
         std::unique_lock lock(mutex_);
         const auto is_woken = [this] { return woken_; };
-        if (deadline)
-            changed_.wait_until(lock, *deadline, is_woken);
-        else
+        if (!deadline)
             changed_.wait(lock, is_woken);
+        else if (*deadline > clock::now())  // asked first, for a mere look must not cost a system call
+            changed_.wait_until(lock, *deadline, is_woken);
         woken_ = false;
     }
 

@@ -211,7 +211,8 @@ void event_loop::on_unhandled_exception(F handler) {
 inline event_loop& event_loop::current() {
     detail::scheduler* const here = detail::scheduler::current();
     if (here == nullptr)
-        detail::raise<std::logic_error>("rondo: no event loop is running on this thread: call this in a task, under run()");
+        detail::raise<std::logic_error>(
+            "rondo: no event loop is running on this thread: call this in a task, under run()");
     return static_cast<detail::engine*>(here)->face();
 }
 

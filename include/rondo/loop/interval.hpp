@@ -28,8 +28,11 @@ public:
     /// Throws: std::invalid_argument for a period of zero or less; std::logic_error outside a running loop.
     template <class Rep, class Period>
     explicit interval(std::chrono::duration<Rep, Period> period, missed_ticks missed = missed_ticks::skip)
-        : period_(detail::saturate(period)), missed_(missed), next_(detail::later(event_loop::current().now(), period_)) {
-        if (period_ <= duration::zero()) detail::raise<std::invalid_argument>("rondo: an interval needs a period above zero");
+        : period_(detail::saturate(period)),
+          missed_(missed),
+          next_(detail::later(event_loop::current().now(), period_)) {
+        if (period_ <= duration::zero())
+            detail::raise<std::invalid_argument>("rondo: an interval needs a period above zero");
     }
 
     /// `co_await ticks.next()`: waits for the next tick.

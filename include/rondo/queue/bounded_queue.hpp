@@ -40,7 +40,8 @@ class push_awaiter;
 /// Cost: one allocation, in the constructor; O(1) operations. Thread: one at a time, as all of rondo.
 template <class T>
 class bounded_queue {
-    static_assert(std::move_constructible<T>, "rondo: a queue's messages are moved in and out: T needs a move constructor");
+    static_assert(std::move_constructible<T>,
+                  "rondo: a queue's messages are moved in and out: T needs a move constructor");
 
 public:
     /// Throws: std::invalid_argument if `capacity` is zero; std::bad_alloc.
@@ -150,7 +151,8 @@ private:
     };
 
     static std::size_t checked(std::size_t capacity) {
-        if (capacity == 0) detail::raise<std::invalid_argument>("rondo: a bounded_queue needs a capacity of at least 1");
+        if (capacity == 0)
+            detail::raise<std::invalid_argument>("rondo: a bounded_queue needs a capacity of at least 1");
         return capacity;
     }
 
@@ -254,7 +256,8 @@ public:
         return true;
     }
     wait_info await_describe() const noexcept {
-        return is_detached() ? wait_info("bounded_queue::pop (the queue is gone)", nullptr) : wait_info("bounded_queue::pop", q_);
+        return is_detached() ? wait_info("bounded_queue::pop (the queue is gone)", nullptr)
+                             : wait_info("bounded_queue::pop", q_);
     }
 
 private:
@@ -269,7 +272,8 @@ private:
 template <class T>
 class push_awaiter final : private waiter {
 public:
-    push_awaiter(bounded_queue<T>& q, const T& value, bool movable) noexcept : q_(&q), value_(&value), movable_(movable) {}
+    push_awaiter(bounded_queue<T>& q, const T& value, bool movable) noexcept
+        : q_(&q), value_(&value), movable_(movable) {}
 
     bool await_ready() const noexcept { return may_go() && scheduler::current()->spend(); }
     void await_suspend(waker w) {
@@ -295,7 +299,8 @@ public:
     /// Whether await_resume would throw: lets a combinator know of the failure when it happens.
     bool await_failed() const noexcept { return is_granted() && (error_ != nullptr || !stored_); }
     wait_info await_describe() const noexcept {
-        return is_detached() ? wait_info("bounded_queue::push (the queue is gone)", nullptr) : wait_info("bounded_queue::push", q_);
+        return is_detached() ? wait_info("bounded_queue::push (the queue is gone)", nullptr)
+                             : wait_info("bounded_queue::push", q_);
     }
 
 private:

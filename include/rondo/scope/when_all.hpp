@@ -29,7 +29,8 @@ namespace rondo::inline RONDO_ABI {
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_all(Awaitables&&... awaitables) {
     static_assert((awaitable<Awaitables> && ...),
-                  "rondo: when_all takes what can be awaited, and consumes tasks: when_all(std::move(t), ...), when_all(std::move(vector))");
+                  "rondo: when_all takes what can be awaited, and consumes tasks: when_all(std::move(t), ...), "
+                  "when_all(std::move(vector))");
     return detail::gathering_each<detail::failures::throw_first, Awaitables...>(
         std::in_place, std::forward<Awaitables>(awaitables)...);
 }

@@ -19,17 +19,18 @@ namespace rondo::inline RONDO_ABI {
 /// Suspends, Resumes, Cancel, Lifetime, Cost: as when_all.
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_all_settled(Awaitables&&... awaitables) {
-    static_assert((awaitable<Awaitables> && ...),
-                  "rondo: when_all_settled takes what can be awaited, and consumes tasks: when_all_settled(std::move(t), ...)");
+    static_assert(
+        (awaitable<Awaitables> && ...),
+        "rondo: when_all_settled takes what can be awaited, and consumes tasks: when_all_settled(std::move(t), ...)");
     return detail::gathering_each<detail::failures::settle, Awaitables...>(std::in_place,
-                                                                          std::forward<Awaitables>(awaitables)...);
+                                                                           std::forward<Awaitables>(awaitables)...);
 }
 
 /// The same for a range of tasks: gives a std::vector of outcome<T>, in the range's order.
 template <detail::task_range Range>
 [[nodiscard("co_await it")]] auto when_all_settled(Range&& tasks) {
-    return detail::gathering_range<detail::failures::settle, detail::range_task_value<Range>>(std::in_place,
-                                                                                             std::forward<Range>(tasks));
+    return detail::gathering_range<detail::failures::settle, detail::range_task_value<Range>>(
+        std::in_place, std::forward<Range>(tasks));
 }
 
 }  // namespace rondo::inline RONDO_ABI

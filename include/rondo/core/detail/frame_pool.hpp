@@ -151,12 +151,12 @@ private:
 #endif
 
     block* free_[classes] = {};
-    bool recycles_ = false;           // what is freed goes to free_
-    bool prepared_ = false;           // the thread's end will give the lists back
-    bool retired_ = false;            // it has; from now on straight from and to operator new and delete
-    std::size_t taken_ = 0;           // blocks from operator new, not given back
-    std::size_t fail_in_ = 0;         // allocations until the one that fails; 0: none will
-    block* poisoned_[classes] = {};   // in place of free_ under AddressSanitizer
+    bool recycles_ = false;          // what is freed goes to free_
+    bool prepared_ = false;          // the thread's end will give the lists back
+    bool retired_ = false;           // it has; from now on straight from and to operator new and delete
+    std::size_t taken_ = 0;          // blocks from operator new, not given back
+    std::size_t fail_in_ = 0;        // allocations until the one that fails; 0: none will
+    block* poisoned_[classes] = {};  // in place of free_ under AddressSanitizer
     std::size_t poisoned_count_ = 0;
 
     static thread_local constinit frame_pool pool_;

@@ -16,7 +16,9 @@ namespace rondo::inline RONDO_ABI::detail {
 
 template <class Awaiter>
 wait_info describe_awaiter(const Awaiter& awaiter) noexcept {
-    if constexpr (requires { { awaiter.await_describe() } -> std::convertible_to<wait_info>; })
+    if constexpr (requires {
+                      { awaiter.await_describe() } -> std::convertible_to<wait_info>;
+                  })
         return awaiter.await_describe();
     else
         return wait_info(foreign_awaiter<Awaiter> ? "a foreign awaitable" : "an awaiter", nullptr);
@@ -169,6 +171,6 @@ private:
 
 template <class A>
 using host_for = std::conditional_t<waiting_awaiter<awaiter_of<A>>, waiting_host<A>,
-                 std::conditional_t<native_awaiter<awaiter_of<A>>, native_host<A>, foreign_host<A>>>;
+                                    std::conditional_t<native_awaiter<awaiter_of<A>>, native_host<A>, foreign_host<A>>>;
 
 }  // namespace rondo::inline RONDO_ABI::detail

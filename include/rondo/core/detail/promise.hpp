@@ -59,8 +59,8 @@ public:
     template <std::derived_from<frame> Promise>
     bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
         child_->reports_to = this;
-        if (scheduler::current()->start(*child_)) return false;
         parent_ = &h.promise();
+        if (scheduler::current()->start(*child_)) return false;
         parent_->waits_on = this;
         return true;
     }
@@ -91,7 +91,7 @@ public:
 
 private:
     promise<T>* child_;
-    frame* parent_;  // set when the parent is suspended
+    frame* parent_;
 };
 
 template <class T>

@@ -131,7 +131,7 @@ protected:
     branch* pending_ = nullptr;
 
 private:
-    frame* next_ = nullptr;  // a child to be started by the trampoline
+    frame* next_ = nullptr;      // a child to be started by the trampoline
     int nesting_ = max_nesting;  // how many more children may be started from inside their parents
 
     static inline thread_local constinit scheduler* current_ = nullptr;

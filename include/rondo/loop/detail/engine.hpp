@@ -79,6 +79,7 @@ public:
                 abandon(main, alone);
                 if (has_ended(main, r.how)) break;
             }
+            if (outstanding != 0 && !ready_.empty()) driver_->wait(now());  // a look, so that I/O is not starved
             round(main);
             if (!is_idle() || !failures_.empty() || (r.how == ending::done && box_->is_stopped())) continue;
             if (has_ended(main, r.how)) break;
@@ -105,6 +106,7 @@ public:
         std::size_t steps = 0;
         {
             scope current(*this);
+            if (outstanding != 0) driver_->wait(now());
             steps = round(nullptr);
         }
         if (std::exception_ptr failure = take_failure()) rethrow(std::move(failure));
@@ -197,7 +199,6 @@ private:
 
     /// One round. Left early when `main` has ended, or somebody must be told of a failure.
     std::size_t round(root* main) {
-        if (outstanding != 0 && !ready_.empty()) driver_->wait(now());  // a look, so that I/O is not starved
         for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
         fire_timers();
         if (attention_) attend();
@@ -270,9 +271,7 @@ private:
         while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire();
     }
 
-    void wait() {
-        driver_->wait(timers_.empty() ? std::nullopt : std::optional<time_point>(timers_.next_deadline()));
-    }
+    void wait() { driver_->wait(timers_.empty() ? std::nullopt : std::optional<time_point>(timers_.next_deadline())); }
 
     /// Whether something may come that an idle loop should wait for.
     bool can_wait() const noexcept { return outstanding != 0 || !timers_.empty() || box_->is_held(); }

@@ -64,7 +64,8 @@ inline void report_task(std::string& text, root& task) {
 }
 
 inline std::string report_deadlock(root* main, intrusive_list<root>& tasks) {
-    std::string text = "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:\n";
+    std::string text =
+        "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:\n";
     if (main != nullptr) report_task(text, *main);
     for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) report_task(text, *r);
     return text;

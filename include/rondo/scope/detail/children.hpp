@@ -132,8 +132,10 @@ public:
     }
 
     void woken() noexcept override {
-        if constexpr (requires { { awaiter_.await_failed() } -> std::same_as<bool>; }) {
-            if (awaiter_.await_failed()) {
+        if constexpr (requires {
+                          { awaiter_.await_failed() } -> std::same_as<bool>;
+                      }) {
+            if (combinator_->settles_on_failure() && awaiter_.await_failed()) {
                 state_ = state::granted;
                 guarded([&] { (void)take(); }, [&](std::exception_ptr error) { fail(std::move(error)); });
                 return;

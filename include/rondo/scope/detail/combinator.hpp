@@ -18,12 +18,16 @@ class combinator : public suspension {
 public:
     scheduler& loop() const noexcept { return *loop_; }
 
+    /// Which ends of children settle() is called for.
+    enum class settles { never, on_failure, on_any_end };
+    bool settles_on_failure() const noexcept { return settles_ != settles::never; }
+
     // The children report here, each once. `error`: where a child that has failed keeps what it threw; settle may
     // take it from there. Null: it has not failed.
 
     /// A child task has run to its end. Returns the frame to go on with in this step.
     frame* ended(std::exception_ptr* error) noexcept {
-        const bool cancelled_others = (error != nullptr || any_end_settles_) && settle(error);
+        const bool cancelled_others = concerns(error) && settle(error);
         if (--running_ != 0) return nullptr;
         if (parent_->is_unwinding()) {
             unwind_up(parent_);
@@ -44,7 +48,7 @@ public:
 
     /// An operand has been granted, in a call that somebody else makes.
     void granted(std::exception_ptr* error) noexcept {
-        if (error != nullptr || any_end_settles_) settle(error);
+        if (concerns(error)) settle(error);
         if (--running_ == 0) waker(*parent_, *loop_).wake_or_unwind();
     }
     /// What granted it is gone, and so is the grant: that operand will never end.
@@ -62,8 +66,7 @@ public:
     }
 
 protected:
-    /// `any_end_settles`: settle is to be called for every child that ends, not only for a failure.
-    explicit combinator(bool any_end_settles) noexcept : any_end_settles_(any_end_settles) {}
+    explicit combinator(settles s) noexcept : settles_(s) {}
     ~combinator() = default;
 
     /// Starts `count` children in order, each up to where it waits first. True: the parent is suspended until they have ended.
@@ -90,10 +93,14 @@ protected:
     bool others_run() const noexcept { return running_ > 1; }
 
 private:
+    bool concerns(const std::exception_ptr* error) const noexcept {
+        return error != nullptr ? settles_ != settles::never : settles_ == settles::on_any_end;
+    }
+
     frame* parent_ = nullptr;
     scheduler* loop_ = nullptr;
     std::size_t running_ = 0;
-    const bool any_end_settles_;
+    const settles settles_;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -58,7 +58,8 @@ public:
     bool await_ready() const noexcept { return false; }
 
 protected:
-    gatherer() noexcept : combinator(false) {}
+    gatherer() noexcept
+        : combinator(Mode == failures::settle ? combinator::settles::never : combinator::settles::on_failure) {}
     ~gatherer() {
         if (first_) loop().report(std::move(first_));
     }
@@ -72,7 +73,7 @@ protected:
 
 private:
     bool settle(std::exception_ptr* error) noexcept final {
-        if (Mode == failures::settle || error == nullptr || failed_) return false;
+        if (failed_) return false;
         failed_ = true;
         first_ = std::move(*error);
         const bool others = others_run();
@@ -182,7 +183,8 @@ public:
 
     frame* next_child(frame* after) noexcept override {
         const task_child<T>* const last = after == nullptr ? nullptr : static_cast<task_child<T>*>(after->reports_to);
-        for (std::size_t i = last == nullptr ? 0 : static_cast<std::size_t>(last - children_.data()) + 1; i < children_.size(); ++i)
+        for (std::size_t i = last == nullptr ? 0 : static_cast<std::size_t>(last - children_.data()) + 1;
+             i < children_.size(); ++i)
             if (frame* const top = children_[i].running()) return top;
         return nullptr;
     }
