@@ -158,11 +158,11 @@ TEST_CASE("where a run is cut short the spawned tasks are cancelled before main,
 TEST_CASE("handles, guards and loop handles may come out of a run") {
     std::optional<join_handle<>> handle;
     std::optional<rondo::loop_handle> to_loop;
-    std::optional<rondo::work_guard> guard;
+    std::unique_ptr<rondo::work_guard> guard;
     auto main = [&]() -> task<> {
         handle = rondo::spawn(support::stuck());
         to_loop.emplace(event_loop::current().handle());
-        guard.emplace(event_loop::current().keep_alive());
+        guard = std::make_unique<rondo::work_guard>(event_loop::current().keep_alive());
         co_await rondo::yield();
     };
     auto made = main();

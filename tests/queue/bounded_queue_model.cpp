@@ -807,10 +807,13 @@ void world::end_by_closing() {
     close();
     settle_all();
     // when_all(pop, pop) with one message left waits until that comes back, which it has itself: help it.
-    for (const auto& a : actors_) {
-        if (a->now != actor::state::blocked || a->operands.size() != 2 || a->operands[0].now != operand::state::granted) continue;
-        if (!a->operands[0].pops) continue;
-        cancel(*a);
+    const auto holds_the_last = [](const std::unique_ptr<actor>& a) {
+        return a->now == actor::state::blocked && a->operands.size() == 2 && a->operands[0].pops && a->operands[0].now == operand::state::granted;
+    };
+    while (objection_.empty()) {
+        const auto holder = std::find_if(actors_.begin(), actors_.end(), holds_the_last);
+        if (holder == actors_.end()) break;
+        cancel(**holder);
         settle_all();
     }
     for (const auto& a : actors_) expect(a->now == actor::state::gone, *a, "was forgotten");
