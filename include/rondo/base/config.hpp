@@ -10,6 +10,12 @@
 #error "rondo needs coroutines: compile as C++20 (-std=c++20, /std:c++20)"
 #endif
 
+#include <version>
+
+#if !defined(__cpp_lib_source_location)
+#error "rondo needs std::source_location: g++ 11, clang 16, Visual Studio 2019 16.10, or later ones"
+#endif
+
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define RONDO_ABI v0
 #else

@@ -13,19 +13,20 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
-/// A coroutine's name without the frame argument that g++ shows: "f(f()::_Z1fv.Frame*)" is f.
+/// A coroutine's name alone, of what compilers show: "f(f()::_Z1fv.Frame*)", "task<> f(int) [with T = int]".
 inline std::string_view coroutine_name(const char* function) noexcept {
     std::string_view name(function);
-    if (name.ends_with(".Frame*)")) {
-        std::size_t open = name.size() - 1;
-        for (int depth = 1; depth > 0 && open > 0;) {
-            --open;
-            depth += name[open] == ')' ? 1 : name[open] == '(' ? -1 : 0;
-        }
-        name = name.substr(0, open);
-        if (name.starts_with("void ")) name.remove_prefix(5);
-    }
-    return name;
+    name = name.substr(0, name.find(" [with "));
+    std::size_t end = name.rfind(')');
+    if (end == std::string_view::npos) return name;
+    const auto nesting = [&name](std::size_t at) {
+        const char c = name[at];
+        return c == ')' || c == '>' ? 1 : c == '(' || c == '<' ? -1 : 0;
+    };
+    for (int depth = 1; depth > 0 && end > 0;) depth += nesting(--end);  // back over the parameters
+    std::size_t begin = end;
+    for (int depth = 0; begin > 0 && (depth > 0 || name[begin - 1] != ' ');) depth += nesting(--begin);  // and the name
+    return begin == end ? name : name.substr(begin, end - begin);
 }
 
 inline void report_frame(std::string& text, const frame& f, std::size_t depth) {
@@ -68,6 +69,7 @@ inline std::string report_deadlock(root* main, intrusive_list<root>& tasks) {
         "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:\n";
     if (main != nullptr) report_task(text, *main);
     for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) report_task(text, *r);
+    text.pop_back();  // the last newline
     return text;
 }
 
