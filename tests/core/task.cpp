@@ -585,6 +585,15 @@ TEST_CASE("thousands of tasks that fail at once may be awaited in a loop") {
     CHECK(rondo::testing::run(sums_failures(20'000)) == 20'000);
 }
 
+TEST_CASE("chains of every length up to a hundred end by value and by exception, at once and later") {
+    for (int depth = 0; depth <= 100; ++depth) {
+        for (const bool suspends : {false, true}) {
+            CHECK(rondo::testing::run(chain(depth, suspends, ending::value)) == depth);
+            CHECK_THROWS_AS(rondo::testing::run(chain(depth, suspends, ending::exception)), special_error);
+        }
+    }
+}
+
 TEST_CASE("a chain of 100,000 tasks ends by value") {
     CHECK(rondo::testing::run(chain(deep, false, ending::value)) == deep);
     CHECK(rondo::testing::run(chain(deep, true, ending::value)) == deep);

@@ -7,6 +7,7 @@
 
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
+#include <support/in_child.hpp>
 #include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
 #include <support/tasks.hpp>
@@ -17,6 +18,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <coroutine>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -706,6 +708,87 @@ TEST_CASE("a native operation that cannot be withdrawn keeps its task until it r
     CHECK(log == unwinding);
     CHECK(operation.destroyed == 1);
 }
+
+namespace {
+
+/// Cancels a task, its own perhaps, while it is being awaited.
+class cancels_when_awaited {
+public:
+    cancels_when_awaited(handle_slot<>& victim, std::coroutine_handle<>& place) : victim_(victim), place_(place) {}
+    cancels_when_awaited(const cancels_when_awaited&) = delete;
+    cancels_when_awaited& operator=(const cancels_when_awaited&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) const {
+        place_ = waiter;
+        victim_->cancel();
+    }
+    void await_resume() const noexcept {}
+
+private:
+    handle_slot<>& victim_;
+    std::coroutine_handle<>& place_;
+};
+
+task<> awaits_canceller(handle_slot<>& victim, std::coroutine_handle<>& place, lines& log) {
+    note_at_exit gone(log, "gone");
+    co_await cancels_when_awaited(victim, place);
+    log.push_back("went on");
+}
+
+}  // namespace
+
+TEST_CASE("a task that a foreign awaitable cancels while it is being awaited is unwound when that resumes it") {
+    lines log;
+    std::coroutine_handle<> place;
+    event_loop loop(support::virtual_time());
+    handle_slot<> self;
+    self = loop.spawn(awaits_canceller(self, place, log));
+    loop.poll();
+    CHECK(!self->done());
+    CHECK(log.empty());
+    place.resume();
+    loop.run();
+    CHECK(self->done());
+    CHECK(log == lines{"gone"});
+}
+
+TEST_CASE("a foreign awaitable may cancel another task while it is being awaited") {
+    lines log;
+    std::coroutine_handle<> place;
+    event_loop loop(support::virtual_time());
+    handle_slot<> other(loop.spawn(support::waits_for_ever(log, "other")));
+    loop.spawn(awaits_canceller(other, place, log));
+    loop.poll();
+    CHECK(log == lines{"other waits", "other gone"});
+    place.resume();
+    loop.run();
+    CHECK(log == lines{"other waits", "other gone", "went on", "gone"});
+}
+
+#if SUPPORT_HAS_FORK
+
+TEST_CASE("a destructor that throws while a task is unwound is fatal") {
+    class throws_at_end {
+    public:
+        throws_at_end() = default;
+        throws_at_end(const throws_at_end&) = delete;
+        throws_at_end& operator=(const throws_at_end&) = delete;
+        ~throws_at_end() noexcept(false) { throw std::runtime_error("destructor"); }
+    };
+    auto body = []() -> task<> {
+        throws_at_end local;
+        co_await support::for_ever();
+    };
+    const support::ending end = support::in_child([&] {
+        event_loop loop(support::virtual_time());
+        join_handle<> handle = loop.spawn(body());
+        loop.poll();
+        handle.cancel();
+    });
+    CHECK(end.terminated);
+}
+
+#endif
 
 // --- every suspension in turn ---
 

@@ -101,6 +101,17 @@ TEST_CASE("spawned tasks are reported by the names that spawn was given") {
     CHECK(contains(report, at_line(middle_line)));
 }
 
+TEST_CASE("names given to the free spawn are reported as well, and main is called main") {
+    auto main = []() -> task<> {
+        (void)rondo::spawn(is_stuck(), "helper");
+        co_await is_stuck();
+    };
+    const std::string report = report_of([&] { rondo::testing::run(main()); });
+    INFO(report);
+    CHECK(contains(report, "helper"));
+    CHECK(contains(report, "main"));
+}
+
 TEST_CASE("tasks that join each other are reported at their joins") {
     event_loop loop(support::virtual_time());
     std::optional<join_handle<>> second;

@@ -120,6 +120,58 @@ TEST_CASE("what a step makes ready runs in the next round") {
     CHECK(log.back() == "made ready in the first round");
 }
 
+TEST_CASE("what was ready before a timer fell due runs before its sleeper") {
+    lines log;
+    support::manual_clock clock;
+    event_loop loop(clock.driver());
+    loop.spawn(support::note_after(log, "sleeper", 1s));
+    loop.poll();
+    loop.spawn(support::note(log, "spawned before"));
+    clock.now += 1s;
+    loop.poll();
+    CHECK(log == lines{"spawned before", "sleeper"});
+}
+
+TEST_CASE("when main ends in the middle of a round, the others keep their places") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    loop.spawn(support::note(log, "a"));
+    auto main = [](lines& out) -> task<> {
+        out.push_back("main");
+        co_return;
+    };
+    loop.spawn(support::note(log, "b"));
+    loop.run(main(log));
+    loop.spawn(support::note(log, "c"));
+    loop.run();
+    CHECK(log.size() == 4);
+    lines others;
+    for (const std::string& line : log) {
+        if (line != "main") others.push_back(line);
+    }
+    CHECK(others == lines{"a", "b", "c"});
+}
+
+TEST_CASE("a task may spawn on another loop, whose driver is woken; the new task runs there") {
+    const event_loop* seen = nullptr;
+    support::manual_clock clock;
+    event_loop first(support::virtual_time());
+    event_loop second(clock.driver());
+    auto look = [](const event_loop*& out) -> task<> {
+        out = &event_loop::current();
+        co_return;
+    };
+    auto spawns = [](event_loop& other, const event_loop*& out, decltype(look) body) -> task<> {
+        other.spawn(body(out));
+        co_return;
+    };
+    first.run(spawns(second, seen, look));
+    CHECK(clock.wakes > 0);
+    CHECK(seen == nullptr);
+    second.run();
+    CHECK(seen == &second);
+}
+
 // --- run(main) ---
 
 TEST_CASE("run(main) gives what main returns and throws what it throws") {
@@ -478,6 +530,18 @@ TEST_CASE("a loop may be closed by a posted function") {
     loop.run();
     CHECK(nothing_left);
     CHECK(log == lines{"it waits", "it gone"});
+}
+
+TEST_CASE("closing a loop cancels main, too: run(main) throws cancelled") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    auto closes = [](event_loop& own) -> task<> {
+        co_await rondo::sleep(1s);
+        own.close();
+    };
+    loop.spawn(closes(loop));
+    CHECK_THROWS_AS(loop.run(main_with_local(log)), rondo::cancelled);
+    CHECK(log == lines{"main", "main gone"});
 }
 
 // --- time ---

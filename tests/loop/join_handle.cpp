@@ -395,6 +395,19 @@ TEST_CASE("two tasks that hold each other's handles end like any others") {
     CHECK(log == lines{"a 2", "b 2"});
 }
 
+TEST_CASE("an empty handle is done, can be cancelled without effect, and throws logic_error when awaited") {
+    lines log;
+    join_handle<> empty;
+    CHECK(empty.done());
+    empty.cancel();
+    rondo::testing::run(joins(empty, log, "empty"));
+    event_loop loop(support::virtual_time());
+    join_handle<> first = loop.spawn(support::nothing());
+    const join_handle<> second = std::move(first);
+    loop.run(joins(first, log, "moved from"));
+    CHECK(log == lines{"empty: logic_error", "moved from: logic_error"});
+}
+
 // --- outliving the loop, and other loops ---
 
 TEST_CASE("a result can be joined when its loop is long gone") {

@@ -9,14 +9,12 @@
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/in_child.hpp>
-#include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
+#include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
-
-#include <catch2/catch_test_macros.hpp>
 
 #include <memory>
 #include <optional>
@@ -129,7 +127,6 @@ TEST_CASE("an outcome tells how a task ended") {
 TEST_CASE("what would throw calls the fatal hook with the text of the exception, and terminates") {
     const auto dies = [](auto body, const char* about) {
         const support::ending end = support::in_child(body);
-        INFO(about);
         CHECK(end.terminated);
         CHECK(end.text.find(about) != std::string::npos);
     };

@@ -8,15 +8,14 @@
 #include <support/clocks.hpp>
 #include <support/in_child.hpp>
 #include <support/journal.hpp>
-#include <support/leak_check.hpp>
+#include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
-#include <catch2/catch_test_macros.hpp>
-
 #include <chrono>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -158,7 +157,6 @@ task<> sleeps_nan() { co_await rondo::sleep(std::chrono::duration<double>(std::n
 TEST_CASE("what would throw calls the fatal hook with the text of the exception, and terminates") {
     const auto dies = [](auto body, const char* about) {
         const support::ending end = support::in_child(body);
-        INFO(about);
         CHECK(end.terminated);
         CHECK(end.text.find(about) != std::string::npos);
     };

@@ -33,6 +33,7 @@
 
 namespace {
 std::size_t allocations = 0;
+void (*volatile release)(void*) = std::free;  // g++ sees through a direct call and takes it for -Wmismatched-new-delete
 }
 
 void* operator new(std::size_t size) {
@@ -40,8 +41,8 @@ void* operator new(std::size_t size) {
     if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 
 namespace {
 

@@ -3,6 +3,7 @@
 
 #include <rondo/testing/frames.hpp>
 
+#include <support/allocations.hpp>
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
@@ -14,7 +15,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <optional>
 #include <thread>
@@ -28,20 +28,6 @@ using rondo::task;
 using rondo::testing::fail_frame_allocation;
 using rondo::testing::live_frames;
 
-// --- every allocation of the program, counted ---
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
 namespace {
 
 task<int> one() { co_return 1; }
@@ -54,9 +40,9 @@ task<int> large() {
 
 template <class F>
 std::size_t allocations_of(F action) {
-    const std::size_t before = allocations;
+    const std::size_t before = support::allocations::count();
     action();
-    return allocations - before;
+    return support::allocations::count() - before;
 }
 
 }  // namespace
@@ -135,9 +121,9 @@ TEST_CASE("a task that was awaited before costs no allocation") {
     auto awaits = [](std::size_t& counted) -> task<int> {
         int sum = 0;
         for (int i = 0; i < 10; ++i) sum += co_await one();
-        const std::size_t before = allocations;
+        const std::size_t before = support::allocations::count();
         for (int i = 0; i < 1'000; ++i) sum += co_await one();
-        counted = allocations - before;
+        counted = support::allocations::count() - before;
         co_return sum;
     };
     std::size_t counted = 99;
@@ -154,9 +140,9 @@ TEST_CASE("sleeping, yielding, spawning and joining cost no allocation once thei
     };
     auto body = [](decltype(round) once, std::size_t& counted) -> task<> {
         for (int i = 0; i < 10; ++i) co_await once();
-        const std::size_t before = allocations;
+        const std::size_t before = support::allocations::count();
         for (int i = 0; i < 100; ++i) co_await once();
-        counted = allocations - before;
+        counted = support::allocations::count() - before;
     };
     std::size_t counted = 99;
     rondo::testing::run(body(round, counted));

@@ -31,7 +31,7 @@ public:
     /// The value; void for outcome<void>.
     /// Throws: the task's exception; `cancelled` if it was cancelled.
     std::add_lvalue_reference_t<T> value() & {
-        check();
+        require_value();
         if constexpr (std::is_reference_v<T>)
             return *result_.value();
         else if constexpr (!std::is_void_v<T>)
@@ -39,7 +39,7 @@ public:
     }
     std::add_lvalue_reference_t<const T> value() const& { return const_cast<outcome&>(*this).value(); }
     T value() && {
-        check();
+        require_value();
         return result_.take();
     }
 
@@ -47,7 +47,7 @@ public:
     std::exception_ptr error() const noexcept { return result_.has_error() ? result_.error() : std::exception_ptr(); }
 
 private:
-    void check() const {
+    void require_value() const {
         if (result_.has_error()) detail::rethrow(result_.error());
         if (!result_.has_value()) detail::raise<cancelled>();
     }

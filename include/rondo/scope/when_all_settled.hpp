@@ -16,7 +16,8 @@ namespace rondo::inline RONDO_ABI {
 ///     auto [user, posts] = co_await when_all_settled(load_user(id), load_posts(id));
 ///     if (!posts.has_value()) log(posts.error());
 ///
-/// Suspends, Resumes, Cancel, Lifetime, Cost: as when_all.
+/// Suspends, Resumes, Cancel, Lifetime, Cost: as when_all. When the caller is cancelled, exceptions of children that had
+/// failed by then go to on_unhandled_exception.
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_all_settled(Awaitables&&... awaitables) {
     static_assert(

@@ -11,6 +11,14 @@ namespace rondo::inline RONDO_ABI::detail {
 
 class branch : public owner {
 public:
+    /// The scheduler's list of those that were cancelled while they ran.
+    struct pending_cancel {
+        pending_cancel() noexcept {}
+        branch* next;
+        bool is_set = false;
+    };
+    pending_cancel& pending() noexcept { return pending_; }
+
     /// The frame at its top; null when there is none (any more).
     frame* top() const noexcept { return top_; }
 
@@ -38,7 +46,7 @@ protected:
 
     /// The top has ended or is gone: a cancellation that was put off is void.
     frame* detach_top(scheduler& loop) noexcept {
-        if (cancelled_later_) [[unlikely]]
+        if (pending_.is_set) [[unlikely]]
             loop.forget(*this);
         return std::exchange(top_, nullptr);
     }
@@ -46,9 +54,7 @@ protected:
     frame* top_;
 
 private:
-    friend class scheduler;
-    branch* next_pending_ = nullptr;
-    bool cancelled_later_ = false;
+    pending_cancel pending_;
 };
 
 /// Destroys what is below `b` from the leaves up, also where it cannot be withdrawn: for what nothing can
@@ -70,17 +76,16 @@ inline void raze(branch& b) noexcept {
 }
 
 inline void scheduler::cancel_later(branch& b) noexcept {
-    if (b.cancelled_later_) return;
-    b.cancelled_later_ = true;
-    b.next_pending_ = std::exchange(pending_, &b);
+    if (std::exchange(b.pending().is_set, true)) return;
+    b.pending().next = std::exchange(pending_, &b);
     attention_ = true;
 }
 
 inline void scheduler::forget(branch& b) noexcept {
     branch** link = &pending_;
-    while (*link != &b) link = &(*link)->next_pending_;
-    *link = b.next_pending_;
-    b.cancelled_later_ = false;
+    while (*link != &b) link = &(*link)->pending().next;
+    *link = b.pending().next;
+    b.pending().is_set = false;
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -75,7 +75,8 @@ private:
     static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
     static constexpr std::size_t rounded(std::size_t size) noexcept { return (class_of(size) + 1) * granule; }
 
-    void* allocate_slowly(std::size_t size) {
+    // Neither is inlined: they are the rare way, and would swell every coroutine.
+    [[gnu::noinline]] void* allocate_slowly(std::size_t size) {
         if (fail_in_ != 0 && --fail_in_ == 0) {
             fail_in_ = 0;
             prepare();
@@ -94,7 +95,7 @@ private:
         return memory;
     }
 
-    void deallocate_slowly(void* memory, std::size_t size) noexcept {
+    [[gnu::noinline]] void deallocate_slowly(void* memory, std::size_t size) noexcept {
         if (const std::size_t index = class_of(size); index < classes && poisons() && prepared_ && fail_in_ == 0) {
             poisoned_[index] = ::new (memory) block{poisoned_[index]};
             ++poisoned_count_;
