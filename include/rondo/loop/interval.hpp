@@ -36,22 +36,40 @@ public:
     }
 
     /// `co_await ticks.next()`: waits for the next tick.
-    /// Suspends: always; for a missed tick it yields. Resumes, Cancel: as sleep_until. A cancelled wait uses up no tick
-    /// that has yet to fall due.
-    [[nodiscard("co_await it")]] auto next() {
-        const time_point now = event_loop::current().now();
-        if (next_ < now && missed_ != missed_ticks::burst) {
-            if (missed_ == missed_ticks::delay)
-                next_ = now;
-            else
-                next_ += ((now - next_) / period_ + ((now - next_) % period_ == duration::zero() ? 0 : 1)) * period_;
-        }
-        const time_point tick = next_;
-        next_ = detail::later(tick, period_);
-        return sleep_until(tick);
-    }
+    /// Suspends: always; for a missed tick it yields.
+    /// Resumes:  as sleep_until. Cancel: as sleep_until; a wait that is cancelled uses up no tick.
+    [[nodiscard("co_await it")]] auto next() noexcept { return ticking(*this); }
 
 private:
+    class tick_awaiter : public detail::sleep_awaiter<time_point> {
+    public:
+        explicit tick_awaiter(interval& i) : detail::sleep_awaiter<time_point>(i.due()), interval_(&i) {}
+        void await_resume() const noexcept { interval_->next_ = detail::later(interval_->next_, interval_->period_); }
+
+    private:
+        interval* interval_;
+    };
+
+    class ticking {
+    public:
+        explicit ticking(interval& i) noexcept : interval_(&i) {}
+        auto operator co_await() const { return tick_awaiter(*interval_); }
+
+    private:
+        interval* interval_;
+    };
+
+    /// When the next tick is due, after what was missed has been dealt with.
+    time_point due() {
+        const time_point now = event_loop::current().now();
+        if (next_ < now && missed_ == missed_ticks::delay) next_ = now;
+        if (next_ < now && missed_ == missed_ticks::skip) {
+            const duration late = (now - next_) % period_;
+            next_ = late == duration::zero() ? now : detail::later(now, period_ - late);
+        }
+        return next_;
+    }
+
     duration period_;
     missed_ticks missed_;
     time_point next_;

@@ -89,7 +89,7 @@ public:
                 r.how = ending::deadlocked;
                 r.report = report_deadlock(main, tasks_);
             } else {
-                raze_all();
+                if (alone || main == nullptr) raze_all();
                 if (main != nullptr) raze(*main);
             }
         }
