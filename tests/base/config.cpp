@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/base/config.hpp>
-
 #include <support/in_child.hpp>
+
+#include <rondo/base/config.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 

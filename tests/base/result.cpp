@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/base/result.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/tracked.hpp>
+
+#include <rondo/base/result.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -78,7 +78,7 @@ TEST_CASE("the heap does as a multimap does, whatever is set and removed") {
     heap ours;
     std::map<std::pair<int, int>, timer*> theirs;  // by deadline, then by when it was set
     std::deque<timer> all;
-    std::vector<std::pair<int, int>> key_of;       // of each timer; {-1, _}: not set
+    std::vector<std::pair<int, int>> key_of;  // of each timer; {-1, _}: not set
     for (int i = 0; i < 300; ++i) {
         all.emplace_back(i);
         key_of.emplace_back(-1, 0);

@@ -4,14 +4,13 @@
 // Awaitables that know nothing of rondo: they get a plain coroutine handle, and whoever resumes it, the task goes on
 // as a step of its own loop.
 
-#include <rondo/core/awaitable.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/core/awaitable.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

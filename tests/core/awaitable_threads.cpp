@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/core/awaitable.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/core/awaitable.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -68,7 +67,8 @@ task<> hops(std::vector<std::thread>& threads, int times, int& on_loop_thread, i
     }
 }
 
-task<> waits_elsewhere(std::vector<std::thread>& threads, std::chrono::milliseconds delay, bool& unwound, bool& went_on) {
+task<> waits_elsewhere(std::vector<std::thread>& threads, std::chrono::milliseconds delay, bool& unwound,
+                       bool& went_on) {
     support::call_at_exit leave([&] { unwound = true; });
     co_await elsewhere(threads, delay);
     went_on = true;

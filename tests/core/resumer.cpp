@@ -1,14 +1,13 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/core/resumer.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/core/resumer.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

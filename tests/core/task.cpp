@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/core/task.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/core/task.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -411,7 +410,9 @@ TEST_CASE("parameters live as long as the task and are destroyed once") {
     CHECK(tracked::live() == 0);
 }
 
-TEST_CASE("awaits may stand in the arguments of awaited calls") { CHECK(rondo::testing::run(nested_awaits_in_arguments()) == 3); }
+TEST_CASE("awaits may stand in the arguments of awaited calls") {
+    CHECK(rondo::testing::run(nested_awaits_in_arguments()) == 3);
+}
 
 TEST_CASE("the locals of a child are gone when its parent goes on") {
     lines log;
@@ -662,7 +663,9 @@ TEST_CASE("a frame that cannot be allocated throws bad_alloc at the call, and th
     CHECK(rondo::testing::run(takes_by_value(tracked(2))) == 2);  // only that one failed
 }
 
-TEST_CASE("a task may catch the bad_alloc of a call and go on") { CHECK(rondo::testing::run(survives_bad_alloc()) == 9); }
+TEST_CASE("a task may catch the bad_alloc of a call and go on") {
+    CHECK(rondo::testing::run(survives_bad_alloc()) == 9);
+}
 
 TEST_CASE("whichever allocation of a frame fails, nothing leaks and the loop goes on") {
     rondo::event_loop loop(support::virtual_time());

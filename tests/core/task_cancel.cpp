@@ -3,8 +3,6 @@
 
 // Cancellation of a task: in whichever state it is, and what its unwinding looks like to the rest of the world.
 
-#include <rondo/core/task.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/in_child.hpp>
@@ -13,6 +11,7 @@
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/core/task.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -223,11 +222,21 @@ task<> waits_after_self_cancel(handle_slot<>& self, next_wait how, join_handle<>
                                support::native_operation& native, lines& log) {
     self->cancel();
     switch (how) {
-        case next_wait::sleep_zero: co_await rondo::sleep(0s); break;
-        case next_wait::sleep: co_await rondo::sleep(1h); break;
-        case next_wait::join: co_await other; break;
-        case next_wait::for_ever: co_await support::for_ever(); break;
-        case next_wait::native: co_await native; break;
+        case next_wait::sleep_zero:
+            co_await rondo::sleep(0s);
+            break;
+        case next_wait::sleep:
+            co_await rondo::sleep(1h);
+            break;
+        case next_wait::join:
+            co_await other;
+            break;
+        case next_wait::for_ever:
+            co_await support::for_ever();
+            break;
+        case next_wait::native:
+            co_await native;
+            break;
     }
     log.push_back("went on");
 }
@@ -235,8 +244,8 @@ task<> waits_after_self_cancel(handle_slot<>& self, next_wait how, join_handle<>
 }  // namespace
 
 TEST_CASE("every wait is a point where a pending cancellation takes effect") {
-    for (const next_wait how : {next_wait::sleep_zero, next_wait::sleep, next_wait::join, next_wait::for_ever,
-                                next_wait::native}) {
+    for (const next_wait how :
+         {next_wait::sleep_zero, next_wait::sleep, next_wait::join, next_wait::for_ever, next_wait::native}) {
         lines log;
         support::native_operation native;
         event_loop loop(support::virtual_time());
@@ -605,7 +614,9 @@ TEST_CASE("a local destroyed at the end of its scope may cancel its own task, wh
     event_loop loop(support::virtual_time());
     handle_slot<> self;
     auto body = [](handle_slot<>& own, lines& out) -> task<> {
-        { support::call_at_exit cancel([&] { own->cancel(); }); }
+        {
+            support::call_at_exit cancel([&] { own->cancel(); });
+        }
         out.push_back("runs on");
         co_await rondo::yield();
         out.push_back("goes on");

@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/deadlock_error.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
@@ -10,6 +8,7 @@
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/deadlock_error.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

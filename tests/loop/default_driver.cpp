@@ -3,11 +3,10 @@
 
 // The default driver alone, and a loop on it: real time is the subject here.
 
-#include <rondo/loop/default_driver.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/default_driver.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -22,7 +21,9 @@ using rondo::default_driver;
 
 namespace {
 
-std::chrono::duration<double> cpu_time() { return std::chrono::duration<double>(double(std::clock()) / CLOCKS_PER_SEC); }
+std::chrono::duration<double> cpu_time() {
+    return std::chrono::duration<double>(double(std::clock()) / CLOCKS_PER_SEC);
+}
 
 }  // namespace
 

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/driver.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
+#include <support/native_operation.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/driver.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -21,6 +21,7 @@
 
 using namespace std::chrono_literals;
 using rondo::event_loop;
+using rondo::task;
 using support::lines;
 
 static_assert(std::is_abstract_v<rondo::driver> && std::has_virtual_destructor_v<rondo::driver>);
@@ -48,6 +49,28 @@ TEST_CASE("a driver may return early as often as it likes: no sleep ends before 
     CHECK(log == lines{"woke"});
     CHECK(clock.now - start == 1s);
     CHECK(clock.waits == 1'000);
+}
+
+TEST_CASE("while tasks only yield, the driver is still asked for events, without waiting") {
+    lines log;
+    support::native_operation readable;
+    support::manual_clock clock;
+    clock.on_wait = [&] {
+        CHECK(clock.deadline <= clock.now);
+        if (clock.waits == 5) readable.complete();
+    };
+    auto reads = [](support::native_operation& from, lines& out) -> task<> {
+        co_await from;
+        out.push_back("read");
+    };
+    auto busy = [](const lines& until) -> task<> {
+        while (until.empty()) co_await rondo::yield();
+    };
+    event_loop loop(clock.driver());
+    loop.spawn(reads(readable, log));
+    loop.run(busy(log));
+    CHECK(log == lines{"read"});
+    CHECK(clock.waits == 5);
 }
 
 TEST_CASE("a driver may wake late: all that is due wakes in order") {

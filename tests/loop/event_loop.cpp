@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
@@ -10,6 +8,7 @@
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -503,6 +502,27 @@ TEST_CASE("what is spawned on a closed loop is destroyed unstarted, and its hand
     };
     event_loop second(support::virtual_time());
     CHECK(second.run(joins(handle)));
+}
+
+TEST_CASE("what destructors and posted functions spawn while a closed loop winds down is destroyed unstarted") {
+    lines log;
+    support::parking first;
+    support::parking second;
+    auto parks = [](support::parking& where, lines& out) -> task<> {
+        support::call_at_exit act([&] { (void)rondo::spawn(support::note(out, "spawned by a destructor")); });
+        co_await where;
+    };
+    event_loop loop(support::virtual_time());
+    loop.spawn(parks(first, log));
+    loop.spawn(parks(second, log));
+    loop.poll();
+    CHECK(!loop.close());
+    loop.post([&] { (void)rondo::spawn(support::note(log, "spawned by a posted function")); });
+    first.resume();  // the other one still keeps the loop
+    for (int i = 0; i < 5; ++i) loop.poll();
+    second.resume();
+    while (!loop.close()) loop.poll();
+    CHECK(log.empty());
 }
 
 TEST_CASE("a loop may be closed by one of its own tasks, which ends at its next suspension") {

@@ -3,8 +3,6 @@
 
 // The end of a loop, at whatever moment it comes.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
@@ -12,6 +10,7 @@
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

@@ -3,8 +3,6 @@
 
 // Any allocation may fail: the call that needed it throws bad_alloc, and everything else is as it was.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/allocations.hpp>
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
@@ -12,6 +10,7 @@
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

@@ -3,13 +3,12 @@
 
 // event_loop::poll: one round at a time, inside somebody else's loop.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -127,7 +126,8 @@ TEST_CASE("a loop that is only polled needs no run at all") {
     while (!handle.done()) {
         REQUIRE(++turns < 100);
         loop.poll();
-        if (const std::optional<support::time_point> next = loop.next_deadline()) clock.now = (std::max)(clock.now, *next);
+        if (const std::optional<support::time_point> next = loop.next_deadline())
+            clock.now = (std::max)(clock.now, *next);
     }
     CHECK(log == lines{"parent", "child", "joined"});
 }
@@ -168,6 +168,20 @@ TEST_CASE("what becomes ready outside run and poll is announced by wake()") {
     CHECK(clock.wakes > before);
     CHECK_THROWS_AS(loop.run(support::nothing()), rondo::cancelled);
     CHECK(joiner.done());
+}
+
+TEST_CASE("an exception that comes up outside run and poll is announced by wake(), and poll throws it") {
+    support::manual_clock clock;
+    event_loop loop(clock.driver());
+    std::optional<join_handle<>> handle(loop.spawn(support::fail("x")));
+    loop.poll();
+    CHECK(loop.next_deadline() == std::nullopt);
+    const int before = clock.wakes;
+    handle.reset();
+    CHECK(clock.wakes > before);
+    CHECK(loop.next_deadline() == clock.now);
+    CHECK_THROWS_AS(loop.poll(), std::runtime_error);
+    CHECK(loop.next_deadline() == std::nullopt);
 }
 
 TEST_CASE("wake-ups that come while the loop runs cost the driver nothing") {

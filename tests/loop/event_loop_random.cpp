@@ -3,10 +3,10 @@
 
 // Programs nobody would write, by the hundred: see support/random_program.hpp for what is checked.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/random_program.hpp>
+
+#include <rondo/loop/event_loop.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -16,6 +16,14 @@
 TEST_CASE("whatever tasks do to one another, each ends once, and each exception reaches one place") {
     for (unsigned seed = 1; seed <= 1'000; ++seed) {
         const std::vector<std::string> violations = support::random_program::run(seed, 300);
+        INFO("seed " << seed);
+        CHECK(violations == std::vector<std::string>());
+    }
+}
+
+TEST_CASE("and so it is when they do it under when_all") {
+    for (unsigned seed = 1; seed <= 1'000; ++seed) {
+        const std::vector<std::string> violations = support::random_program::run(seed, 300, true);
         INFO("seed " << seed);
         CHECK(violations == std::vector<std::string>());
     }

@@ -3,13 +3,12 @@
 
 // Exceptions that no handle can deliver: each reaches on_unhandled_exception, or run and poll, exactly once.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -123,7 +122,7 @@ TEST_CASE("an exception that was joined is not reported") {
             out.push_back(std::string("joined: ") + error.what());
         }
     };
-    loop.spawn(joins(loop.spawn(fails_after(1s, "late")), log));   // joined while it runs
+    loop.spawn(joins(loop.spawn(fails_after(1s, "late")), log));  // joined while it runs
     loop.spawn(joins(loop.spawn(support::fail("early")), log));
     loop.run();
     join_handle<> ended = loop.spawn(support::fail("long ago"));
@@ -252,6 +251,50 @@ TEST_CASE("the handler is called between steps, with the loop current") {
     };
     loop.run(drops(inside_a_step));
     CHECK(log == lines{"between steps", "current"});
+}
+
+TEST_CASE("a handler may replace itself") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    loop.on_unhandled_exception([&, name = std::string("the first handler, with a long name")](std::exception_ptr) {
+        loop.on_unhandled_exception([&](std::exception_ptr) { log.push_back("second"); });
+        log.push_back(name);
+    });
+    loop.spawn(support::fail("x"));
+    loop.spawn(support::fail("y"));
+    loop.run();
+    CHECK(log == lines{"the first handler, with a long name", "second"});
+}
+
+TEST_CASE("what a handler throws, run throws") {
+    event_loop loop(support::virtual_time());
+    loop.on_unhandled_exception([](std::exception_ptr) { throw std::runtime_error("from the handler"); });
+    loop.spawn(support::fail("x"));
+    CHECK(thrown_by([&] { loop.run(); }) == "from the handler");
+    loop.run();
+}
+
+TEST_CASE("an exception that a joiner in another loop is about to take is not reported when the loop goes") {
+    lines log;
+    event_loop other(support::virtual_time());
+    auto joins = [](join_handle<>& child, lines& out) -> task<> {
+        try {
+            co_await child;
+        } catch (const std::runtime_error& error) {
+            out.push_back(std::string("joined: ") + error.what());
+        }
+    };
+    std::optional<join_handle<>> handle;
+    {
+        event_loop loop(support::virtual_time());
+        loop.on_unhandled_exception(reports_to(log));
+        handle = loop.spawn(fails_after(1s, "x"));
+        other.spawn(joins(*handle, log));
+        other.poll();
+        loop.run();
+    }
+    other.run();
+    CHECK(log == lines{"joined: x"});
 }
 
 TEST_CASE("a loop that goes reports what no handle can join any more") {

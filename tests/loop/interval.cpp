@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/interval.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/interval.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -116,6 +115,25 @@ TEST_CASE("cancelling a wait for a tick leaves no timer behind") {
     CHECK(!loop.next_deadline().has_value());
 }
 
+TEST_CASE("a cancelled wait for a tick uses up no tick") {
+    auto waits = [](rondo::interval& ticks, times& seen, rondo::time_point start) -> task<> {
+        co_await ticks.next();
+        seen.push_back(since(start));
+    };
+    auto body = [](decltype(waits) wait_for) -> task<times> {
+        const auto start = event_loop::current().now();
+        rondo::interval ticks(1s);
+        times seen;
+        join_handle<> first = rondo::spawn(wait_for(ticks, seen, start));
+        co_await rondo::sleep(500ms);
+        first.cancel();
+        co_await wait_for(ticks, seen, start);
+        co_await wait_for(ticks, seen, start);
+        co_return seen;
+    };
+    CHECK(rondo::testing::run(body(waits)) == times{1s, 2s});
+}
+
 TEST_CASE("an interval may have any duration for its period, but not zero, less, or no number") {
     auto ticks_after = [](auto period) -> task<std::chrono::nanoseconds> {
         const auto start = event_loop::current().now();
@@ -127,8 +145,8 @@ TEST_CASE("an interval may have any duration for its period, but not zero, less,
     CHECK(rondo::testing::run(ticks_after(std::chrono::duration<long long, std::pico>(1))) == 1ns);
     CHECK_THROWS_AS(rondo::testing::run(ticks_after(0s)), std::invalid_argument);
     CHECK_THROWS_AS(rondo::testing::run(ticks_after(-1s)), std::invalid_argument);
-    CHECK_THROWS_AS(rondo::testing::run(ticks_after(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN()))),
-                    std::invalid_argument);
+    const std::chrono::duration<double> no_number(std::numeric_limits<double>::quiet_NaN());
+    CHECK_THROWS_AS(rondo::testing::run(ticks_after(no_number)), std::invalid_argument);
 }
 
 TEST_CASE("an interval of more than the clock can express never ticks") {

@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/join_handle.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/join_handle.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -30,7 +29,8 @@ using support::note_at_exit;
 using support::tracked;
 
 static_assert(!std::is_copy_constructible_v<join_handle<>> && !std::is_copy_assignable_v<join_handle<>>);
-static_assert(std::is_nothrow_move_constructible_v<join_handle<int>> && std::is_nothrow_move_assignable_v<join_handle<int>>);
+static_assert(std::is_nothrow_move_constructible_v<join_handle<int>> &&
+              std::is_nothrow_move_assignable_v<join_handle<int>>);
 
 namespace {
 

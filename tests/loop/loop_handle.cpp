@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/loop_handle.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/loop_handle.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

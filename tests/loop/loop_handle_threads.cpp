@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/loop_handle.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/loop_handle.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/sleep.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/sleep.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

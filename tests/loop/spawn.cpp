@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/spawn.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/spawn.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -62,7 +61,9 @@ TEST_CASE("spawned tasks start in the order in which they were spawned") {
 TEST_CASE("a task whose handle was dropped runs to its end: the loop owns it") {
     lines log;
     event_loop loop(support::virtual_time());
-    { const join_handle<> handle = loop.spawn(support::note_after(log, "done", 1s)); }
+    {
+        const join_handle<> handle = loop.spawn(support::note_after(log, "done", 1s));
+    }
     loop.run();
     CHECK(log == lines{"done"});
 }

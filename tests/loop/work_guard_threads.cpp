@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/work_guard.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/work_guard.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

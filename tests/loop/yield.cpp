@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/loop/yield.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
+#include <rondo/loop/yield.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
@@ -86,6 +85,4 @@ TEST_CASE("virtual time stands still while a task yields") {
     CHECK(rondo::testing::run(main()));
 }
 
-TEST_CASE("a million yields take constant stack and memory") {
-    rondo::testing::run(support::yields(1'000'000));
-}
+TEST_CASE("a million yields take constant stack and memory") { rondo::testing::run(support::yields(1'000'000)); }

@@ -4,8 +4,6 @@
 // The core in a program built with -fno-exceptions -fno-rtti: what would throw calls the fatal hook with the same text,
 // and everything else works.
 
-#include <rondo/core/task.hpp>
-
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/in_child.hpp>
@@ -13,6 +11,7 @@
 #include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/core/task.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

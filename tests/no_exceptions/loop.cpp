@@ -3,14 +3,13 @@
 
 // The loop in a program built with -fno-exceptions -fno-rtti.
 
-#include <rondo/loop/event_loop.hpp>
-
 #include <support/clocks.hpp>
 #include <support/in_child.hpp>
 #include <support/journal.hpp>
 #include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
+#include <rondo/loop/event_loop.hpp>
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

@@ -6,13 +6,11 @@
 #include <support/clocks.hpp>
 #include <support/in_child.hpp>
 #include <support/journal.hpp>
-#include <support/leak_check.hpp>
+#include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
-
-#include <catch2/catch_test_macros.hpp>
 
 #include <memory>
 #include <optional>
@@ -83,10 +81,10 @@ TEST_CASE("the value forms tell of a full, an empty and a closed queue") {
     CHECK(queue.try_push(std::make_unique<int>(1)));
     auto second = std::make_unique<int>(2);
     CHECK(!queue.try_push(std::move(second)));
-    REQUIRE(second);
+    CHECK(second);
     queue.close();
     const std::optional<std::unique_ptr<int>> first = queue.try_pop();
-    REQUIRE(first);
+    CHECK(first);
     CHECK(**first == 1);
     CHECK(!queue.try_pop());
     CHECK(!queue.try_push(std::move(second)));
@@ -127,8 +125,6 @@ TEST_CASE("a cancelled push that waits leaves its value as it was") {
 TEST_CASE("what would throw calls the fatal hook with the text of the exception, and terminates") {
     const auto dies = [](auto body, const std::string& about) {
         const support::ending end = support::in_child(body);
-        INFO(about);
-        INFO(end.text);
         CHECK(end.terminated);
         CHECK(end.text.find(about) != std::string::npos);
     };

@@ -6,13 +6,11 @@
 #include <support/clocks.hpp>
 #include <support/in_child.hpp>
 #include <support/journal.hpp>
-#include <support/leak_check.hpp>
+#include <support/plain_test.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
-
-#include <catch2/catch_test_macros.hpp>
 
 #include <memory>
 #include <optional>
@@ -64,7 +62,8 @@ task<> keeps_a_local(lines& log, std::string name) {
 }
 
 task<> gathers(int& target) {
-    auto all = co_await when_all(give_after(1, 2ms), nap(1ms), give_after(std::make_unique<int>(3), 1ms), lookup(target));
+    auto all =
+        co_await when_all(give_after(1, 2ms), nap(1ms), give_after(std::make_unique<int>(3), 1ms), lookup(target));
     CHECK(std::get<0>(all) == 1);
     CHECK(std::get<1>(all) == std::monostate());
     CHECK(*std::get<2>(all) == 3);
@@ -128,7 +127,7 @@ TEST_CASE("when_all_settled tells of values and cancellations") { rondo::testing
 TEST_CASE("cancelling the parent unwinds the children first") {
     lines log;
     rondo::testing::run(cancels(log));
-    REQUIRE(log.size() == 3);
+    CHECK(log.size() == 3);
     CHECK(log.back() == "parent gone");
 }
 
@@ -172,8 +171,6 @@ task<> no_frame() {
 TEST_CASE("a failure that would be thrown calls the fatal hook with its text, and terminates") {
     const auto dies = [](auto body, const std::string& about) {
         const support::ending end = support::in_child(body);
-        INFO(about);
-        INFO(end.text);
         CHECK(end.terminated);
         CHECK(end.text.find(about) != std::string::npos);
     };

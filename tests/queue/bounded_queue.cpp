@@ -33,7 +33,8 @@ using support::tracked;
 
 using duration = support::clock::duration;
 
-static_assert(std::is_same_v<rondo::await_result_t<decltype(std::declval<bounded_queue<int>&>().pop())>, std::optional<int>>);
+static_assert(
+    std::is_same_v<rondo::await_result_t<decltype(std::declval<bounded_queue<int>&>().pop())>, std::optional<int>>);
 static_assert(std::is_same_v<rondo::await_result_t<decltype(std::declval<bounded_queue<int>&>().push(1))>, void>);
 static_assert(std::is_same_v<rondo::await_result_t<decltype(std::declval<bounded_queue<int>&>().emplace(1))>, void>);
 static_assert(std::is_same_v<decltype(std::declval<bounded_queue<int>&>().try_push(1)), bool>);
@@ -175,7 +176,8 @@ struct aggregate {
 };
 
 task<> emplaces_aggregates(bounded_queue<aggregate>& queue) {
-    for (int i = 0; i < 4; ++i) co_await queue.emplace(std::string("an aggregate with a long text") + std::to_string(i), i);
+    for (int i = 0; i < 4; ++i)
+        co_await queue.emplace(std::string("an aggregate with a long text") + std::to_string(i), i);
     queue.close();
 }
 
@@ -216,6 +218,38 @@ task<> moves_plain_messages() {
     CHECK(two.value().number == 2);
 }
 
+task<> emplaces_with_parentheses() {
+    bounded_queue<std::vector<int>> queue(1);
+    co_await queue.emplace(std::size_t{3}, 7);
+    const std::optional<std::vector<int>> message = co_await queue.pop();
+    CHECK(message.value() == std::vector<int>{7, 7, 7});
+}
+
+task<int> job(int number) {
+    co_await rondo::yield();
+    co_return number;
+}
+
+task<> works_off(bounded_queue<task<int>>& jobs, int& sum) {
+    for (;;) {
+        std::optional<task<int>> next = co_await jobs.pop();
+        if (!next) break;
+        const int number = co_await std::move(*next);
+        sum += number;
+    }
+}
+
+task<> sends_tasks(int& sum) {
+    bounded_queue<task<int>> jobs(2);
+    auto one = rondo::spawn(works_off(jobs, sum));
+    auto two = rondo::spawn(works_off(jobs, sum));
+    for (int i = 1; i <= 10; ++i) co_await jobs.push(job(i));
+    jobs.close();
+    co_await rondo::when_all(one, two);
+    bounded_queue<task<int>> never_popped(1);
+    co_await never_popped.push(job(11));
+}
+
 task<> sends_nothing_as_message() {
     bounded_queue<std::optional<int>> queue(2);
     const std::optional<int> nothing;
@@ -252,6 +286,14 @@ TEST_CASE("emplace makes aggregates in place") {
     int count = 0;
     rondo::testing::run(both_aggregates(count));
     CHECK(count == 4);
+}
+
+TEST_CASE("emplace calls the constructor that its arguments name") { rondo::testing::run(emplaces_with_parentheses()); }
+
+TEST_CASE("tasks may be messages; those that nobody pops are destroyed with the queue") {
+    int sum = 0;
+    rondo::testing::run(sends_tasks(sum));
+    CHECK(sum == 55);
 }
 
 TEST_CASE("a message needs to be movable and destructible, nothing else") {
@@ -476,8 +518,9 @@ TEST_CASE("a cancelled push that waits leaves its value as it was, and its place
     event_loop loop(support::virtual_time());
     bounded_queue<std::string> queue(1);
     std::string texts[] = {"first", "second, cancelled", "third"};
-    rondo::join_handle<bool> handles[] = {loop.spawn(pushes_text(queue, texts[0])), loop.spawn(pushes_text(queue, texts[1])),
-                                      loop.spawn(pushes_text(queue, texts[2]))};
+    rondo::join_handle<bool> handles[] = {loop.spawn(pushes_text(queue, texts[0])),
+                                          loop.spawn(pushes_text(queue, texts[1])),
+                                          loop.spawn(pushes_text(queue, texts[2]))};
     settle(loop);
     handles[1].cancel();
     CHECK(handles[1].done());
@@ -599,6 +642,24 @@ TEST_CASE("a push or pop is cancelled at any moment, and loses and duplicates no
     }
 }
 
+TEST_CASE("many waiters are cancelled and closed in linear time and constant stack") {
+    constexpr std::size_t count = 100'000;
+    event_loop loop(support::virtual_time());
+    bounded_queue<int> queue(1);
+    lines log;
+    std::vector<rondo::join_handle<>> handles;
+    for (std::size_t i = 0; i < count; ++i) handles.push_back(loop.spawn(pops(queue, log, "x")));
+    settle(loop);
+    fill(queue, 1);
+    for (std::size_t i = count; i-- > 0;)
+        if (i % 2 == 0) handles[i].cancel();
+    settle(loop);
+    CHECK(log == lines{"x1"});
+    queue.close();
+    settle(loop);
+    CHECK(log.size() == count / 2);
+}
+
 // ---- Closing ----
 
 TEST_CASE("close ends waiting pops, in the order in which they came") {
@@ -618,8 +679,9 @@ TEST_CASE("close fails waiting pushes and leaves their values as they were") {
     event_loop loop(support::virtual_time());
     bounded_queue<std::string> queue(1);
     std::string texts[] = {"in the queue", "waiting", "waiting as well"};
-    rondo::join_handle<bool> handles[] = {loop.spawn(pushes_text(queue, texts[0])), loop.spawn(pushes_text(queue, texts[1])),
-                                      loop.spawn(pushes_text(queue, texts[2]))};
+    rondo::join_handle<bool> handles[] = {loop.spawn(pushes_text(queue, texts[0])),
+                                          loop.spawn(pushes_text(queue, texts[1])),
+                                          loop.spawn(pushes_text(queue, texts[2]))};
     settle(loop);
     queue.close();
     lines log;

@@ -4,6 +4,7 @@
 // What a queue may cost others: a task whose operations never have to wait still lets timers and tasks run; and
 // it allocates nothing once it is made, for which this program counts the calls of operator new.
 
+#include <support/allocations.hpp>
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
@@ -24,19 +25,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-void (*volatile release)(void*) = std::free;  // g++ sees through a direct call and takes it for -Wmismatched-new-delete
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 
 namespace {
 
@@ -89,7 +77,8 @@ task<> pushes_only(bounded_queue<int>& queue, int count, int& done) {
     }
 }
 
-task<> pushes_owned(bounded_queue<std::unique_ptr<int>>& queue, std::vector<std::unique_ptr<int>>& messages, int& done) {
+task<> pushes_owned(bounded_queue<std::unique_ptr<int>>& queue, std::vector<std::unique_ptr<int>>& messages,
+                    int& done) {
     for (auto& message : messages) {
         co_await queue.push(std::move(message));
         ++done;
@@ -125,12 +114,12 @@ task<> echoes(bounded_queue<int>& in, bounded_queue<int>& out) {
 
 task<> plays(bounded_queue<int>& out, bounded_queue<int>& in, std::size_t& count) {
     for (int round = 0; round < 3; ++round) {
-        const std::size_t before = allocations;
+        const std::size_t before = support::allocations::count();
         for (int i = 0; i < 1000; ++i) {
             co_await out.push(i);
             co_await in.pop();
         }
-        count = allocations - before;
+        count = support::allocations::count() - before;
     }
     out.close();
 }
@@ -250,7 +239,8 @@ TEST_CASE("a push that was put off either has happened when it is cancelled, or 
         REQUIRE(**message == expected++);
     }
     CHECK((expected == done || expected == done + 1));
-    for (std::size_t i = 0; i < messages.size(); ++i) REQUIRE((messages[i] == nullptr) == (i < static_cast<std::size_t>(expected)));
+    for (std::size_t i = 0; i < messages.size(); ++i)
+        REQUIRE((messages[i] == nullptr) == (i < static_cast<std::size_t>(expected)));
 }
 
 TEST_CASE("a queue allocates nothing once it is made") {
@@ -259,15 +249,16 @@ TEST_CASE("a queue allocates nothing once it is made") {
         rondo::testing::run(ping_pong(capacity, count));
         CHECK(count == 0);
     }
-    const std::size_t before = allocations;
+    const std::size_t before = support::allocations::count();
     bounded_queue<int> queue(16);
-    CHECK(allocations - before <= 1);
-    const std::size_t made = allocations;
+    const std::size_t made = support::allocations::count();
     for (int i = 0; i < 100; ++i) {
         while (queue.try_push(i)) {
         }
         while (queue.try_pop()) {
         }
     }
-    CHECK(allocations == made);
+    const std::size_t used = support::allocations::count();
+    CHECK(made - before <= 1);
+    CHECK(used == made);
 }

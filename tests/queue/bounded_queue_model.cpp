@@ -70,9 +70,10 @@ enum class kind {
 };
 
 const char* name_of(kind what) {
-    static const char* const names[] = {"pop",       "push",           "emplace",         "try_pop",     "try_push",     "yield",        "close",
-                                        "cancel",    "cancel itself",  "pop & pop",       "push & pop",  "pop & push",   "pop & yields", "push & yields",
-                                        "pop | fail", "push | fail",   "fail at once",    "settled push & pop"};
+    static const char* const names[] = {
+        "pop",          "push",          "emplace",       "try_pop",     "try_push",     "yield",
+        "close",        "cancel",        "cancel itself", "pop & pop",   "push & pop",   "pop & push",
+        "pop & yields", "push & yields", "pop | fail",    "push | fail", "fail at once", "settled push & pop"};
     static_assert(sizeof names / sizeof *names == static_cast<std::size_t>(kind::count));
     return names[static_cast<std::size_t>(what)];
 }
@@ -119,12 +120,12 @@ struct actor {
     bool settles = false;           // when_all_settled
     bool waited = false;            // it had to wait at some time
     ending end = ending::values;
-    bool cancelling = false;        // cancelled while it ran
-    bool detached = false;          // its queue is gone
-    bool completed = false;         // its program has come to the end
-    std::size_t since = 0;          // the event that made it runnable
-    std::size_t place = 0;          // its place among those that the event made runnable
-    std::size_t progress = 0;       // how often it has done something
+    bool cancelling = false;   // cancelled while it ran
+    bool detached = false;     // its queue is gone
+    bool completed = false;    // its program has come to the end
+    std::size_t since = 0;     // the event that made it runnable
+    std::size_t place = 0;     // its place among those that the event made runnable
+    std::size_t progress = 0;  // how often it has done something
 
     bool runnable() const { return now == state::unstarted || now == state::yielding || now == state::ready; }
     bool only_pops() const { return operands.size() == 1 && operands[0].pops && !composite; }
@@ -137,7 +138,7 @@ public:
 
     const std::size_t capacity;
     std::deque<int> messages;
-    std::size_t claims = 0;  // messages that belong to poppers who have not resumed
+    std::size_t claims = 0;  // the oldest so many messages belong to poppers who have not resumed
     bool closed = false;
     std::size_t event = 0;
 
@@ -153,7 +154,7 @@ public:
 
     int try_pop() {
         if (free() == 0) return closed_and_drained;
-        const int number = take();
+        const int number = take(claims);
         settle();
         return number;
     }
@@ -176,7 +177,8 @@ public:
         bool started_before = false;
         for (std::size_t i = 0; i < a.operands.size() && a.end == ending::values; ++i) {
             start(waiter(&a, i));
-            if (a.end != ending::values && started_before) a.waited = true;  // what was granted before had to go back first
+            if (a.end != ending::values && started_before)
+                a.waited = true;  // what was granted before had to go back first
             started_before = true;
         }
         a.now = actor::state::blocked;
@@ -195,13 +197,13 @@ public:
         wake_if_ended(a);
     }
 
-    // What operand `i` of a resumed task gives.
-    int finish(const operand& o) {
+    // What an operand of a resumed task gives. Who has waited takes from the front, of what is promised; who has not, behind that.
+    int finish(const actor& a, const operand& o) {
         using state = operand::state;
         if (!o.pops) return o.now == state::refused ? was_refused : was_pushed;
         if (o.now == state::nothing) return closed_and_drained;
         --claims;
-        const int number = take();
+        const int number = take(a.composite || a.waited ? 0 : claims);
         settle();
         return number;
     }
@@ -219,9 +221,10 @@ private:
         operand& op() const { return who->operands[index]; }
     };
 
-    int take() {
-        const int number = messages.front();
-        messages.pop_front();
+    int take(std::size_t index) {
+        const auto place = messages.begin() + static_cast<std::ptrdiff_t>(index);
+        const int number = *place;
+        messages.erase(place);
         return number;
     }
 
@@ -278,7 +281,8 @@ private:
             operand& o = a.operands[i];
             if (o.now == operand::state::waiting) {
                 auto& line = o.pops ? poppers_ : pushers_;
-                line.erase(std::find_if(line.begin(), line.end(), [&](const waiter& w) { return w.who == &a && w.index == i; }));
+                line.erase(std::find_if(line.begin(), line.end(),
+                                        [&](const waiter& w) { return w.who == &a && w.index == i; }));
                 o.now = operand::state::withdrawn;
             } else if (o.now == operand::state::granted && o.pops) {
                 --claims;
@@ -320,7 +324,8 @@ struct boom : std::runtime_error {
 
 class world {
 public:
-    explicit world(std::uint_fast32_t seed) : random_(seed), reference(1 + pick(pick(2) == 0 ? 1 : 5)), queue(reference.capacity) {
+    explicit world(std::uint_fast32_t seed)
+        : random_(seed), reference(1 + pick(pick(2) == 0 ? 1 : 5)), queue(reference.capacity) {
         loops_.resize(1 + pick(2));
         for (auto& loop : loops_) {
             loop = std::make_unique<event_loop>(support::virtual_time());
@@ -371,23 +376,40 @@ public:
         const operand pop(true, 0);
         const operand push(false, i.number);
         switch (i.what) {
-            case kind::pop: a.operands = {pop}; break;
+            case kind::pop:
+                a.operands = {pop};
+                break;
             case kind::push:
-            case kind::emplace: a.operands = {push}; break;
-            case kind::both_pops: a.operands = {pop, pop}; break;
+            case kind::emplace:
+                a.operands = {push};
+                break;
+            case kind::both_pops:
+                a.operands = {pop, pop};
+                break;
             case kind::push_and_pop:
-            case kind::settled: a.operands = {push, pop}; break;
-            case kind::pop_and_push: a.operands = {pop, push}; break;
+            case kind::settled:
+                a.operands = {push, pop};
+                break;
+            case kind::pop_and_push:
+                a.operands = {pop, push};
+                break;
             case kind::pop_and_yields:
-            case kind::pop_or_fail: a.operands = {pop}, a.child = true; break;
+            case kind::pop_or_fail:
+                a.operands = {pop}, a.child = true;
+                break;
             case kind::push_and_yields:
-            case kind::push_or_fail: a.operands = {push}, a.child = true; break;
-            case kind::fail_at_once: a.child = true; break;
+            case kind::push_or_fail:
+                a.operands = {push}, a.child = true;
+                break;
+            case kind::fail_at_once:
+                a.child = true;
+                break;
             case kind::yield:
                 a.now = actor::state::yielding;
                 a.since = reference.event;
                 return;
-            default: return;
+            default:
+                return;
         }
         reference.begin(a);
         goes_on_at_once(a);
@@ -414,14 +436,19 @@ public:
     }
 
     void finish(actor& a, instruction& i, ending how, std::initializer_list<int> results) {
-        note(a, how == ending::values ? "ends" : how == ending::boom ? "ends with boom" : "ends with queue_closed", results.size() > 0 ? *results.begin() : -1);
+        note(a,
+             how == ending::values ? "ends"
+             : how == ending::boom ? "ends with boom"
+                                   : "ends with queue_closed",
+             results.size() > 0 ? *results.begin() : -1);
         expected_at_once_ = nullptr;
         a.now = a.detached ? actor::state::ready : a.now;
         resumed(a, a.now == actor::state::ready);
         a.now = actor::state::running;
         if (a.detached) {
             for (const operand& o : a.operands)
-                expect(how != ending::values || !o.pops || o.now != operand::state::granted, a, "has popped from a destroyed queue");
+                expect(how != ending::values || !o.pops || o.now != operand::state::granted, a,
+                       "has popped from a destroyed queue");
             a.detached = false;
             return;
         }
@@ -429,7 +456,7 @@ public:
         if (how == ending::values) {
             auto result = results.begin();
             for (const operand& o : a.operands) {
-                const int expected = reference.finish(o);
+                const int expected = reference.finish(a, o);
                 expect(result != results.end() && *result == expected, a, "should have got", expected);
                 if (result != results.end()) ++result;
             }
@@ -464,7 +491,8 @@ public:
     void try_pop() {
         const int expected = reference.try_pop();
         const std::optional<message> got = guarded([&] { return queue->try_pop(); });
-        expect((got ? got->number() : closed_and_drained) == expected, "try_pop should have given " + std::to_string(expected));
+        expect((got ? got->number() : closed_and_drained) == expected,
+               "try_pop should have given " + std::to_string(expected));
         check_queue();
     }
 
@@ -497,7 +525,8 @@ public:
 
     // A failure that the parent of a when_all was to be told, and now will not be, is reported; that of a when_all_settled may be.
     void drop(actor& a) {
-        if (a.now == actor::state::ready && a.end != ending::values && a.composite) ++must_be_unhandled_, ++may_be_unhandled_;
+        if (a.now == actor::state::ready && a.end != ending::values && a.composite)
+            ++must_be_unhandled_, ++may_be_unhandled_;
         if (a.settles && !a.operands.empty() && a.operands[0].now == operand::state::refused) ++may_be_unhandled_;
         reference.cancel(a);
     }
@@ -536,7 +565,8 @@ private:
     };
 
     void note(actor& a, const char* what, int number = -1) {
-        if (expected_at_once_ != nullptr && expected_at_once_ != &a) expect(false, *expected_at_once_, "should have gone on at once");
+        if (expected_at_once_ != nullptr && expected_at_once_ != &a)
+            expect(false, *expected_at_once_, "should have gone on at once");
         ++a.progress;
         ++reference.event;
         last_cause_ = std::exchange(caused_by_, &a);
@@ -554,7 +584,9 @@ private:
     }
 
     void expect(bool fulfilled, const actor& a, const char* what, int number = -1) {
-        if (!fulfilled) expect(false, "task " + std::to_string(a.number) + " " + what + (number == -1 ? std::string() : " " + std::to_string(number)));
+        if (!fulfilled)
+            expect(false, "task " + std::to_string(a.number) + " " + what +
+                              (number == -1 ? std::string() : " " + std::to_string(number)));
     }
 
     // An operation that had not to wait, or whose last child has just ended by running, goes on before anybody else.
@@ -565,12 +597,16 @@ private:
     void resumed(actor& a, bool allowed) {
         expect(allowed, a, "should not run now");
         expect(!inside_call_, a, "was resumed inside a call");
-        if (a.now == actor::state::ready && a.since + 1 == reference.event && last_cause_ == &a) return;  // went on at once
+        if (a.now == actor::state::ready && a.since + 1 == reference.event && last_cause_ == &a)
+            return;  // went on at once
+        expect(!a.cancelling, a, "goes on, though it had cancelled itself");
         expect(a.since <= round_began_, a, "should have waited for the next round");
         for (const auto& other : actors_) {
-            if (other.get() == &a || other->loop != a.loop || !other->runnable() || other->detached || a.detached) continue;
+            if (other.get() == &a || other->loop != a.loop || !other->runnable() || other->detached || a.detached)
+                continue;
             const bool same_side = (a.only_pops() && other->only_pops()) || (a.only_pushes() && other->only_pushes());
-            if (other->since < a.since || (same_side && other->since == a.since && other->place < a.place && other->now == a.now))
+            if (other->since < a.since ||
+                (same_side && other->since == a.since && other->place < a.place && other->now == a.now))
                 expect(false, a, "has overtaken task", other->number);
         }
     }
@@ -589,7 +625,8 @@ private:
         for (const operand& o : a.operands) {
             if (o.pops || o.number != i.number) continue;
             const bool pushed = o.now == operand::state::granted;
-            expect(i.value.number() == (pushed ? message::moved_from : i.number), a, pushed ? "should have pushed" : "should have kept", i.number);
+            expect(i.value.number() == (pushed ? message::moved_from : i.number), a,
+                   pushed ? "should have pushed" : "should have kept", i.number);
         }
     }
 
@@ -728,7 +765,8 @@ task<> does_fail_at_once(world& w, actor& a, instruction& i) {
 
 task<> does_settled(world& w, actor& a, instruction& i) {
     auto got = co_await rondo::when_all_settled(w.queue->push(std::move(i.value)), w.queue->pop());
-    w.finish(a, i, ending::values, {std::get<0>(got).has_value() ? was_pushed : was_refused, number_of(std::get<1>(got).value())});
+    w.finish(a, i, ending::values,
+             {std::get<0>(got).has_value() ? was_pushed : was_refused, number_of(std::get<1>(got).value())});
 }
 
 task<> acts(world& w, actor& a) {
@@ -738,25 +776,62 @@ task<> acts(world& w, actor& a) {
         if (!w.queue) break;
         w.begin(a, i);
         switch (i.what) {
-            case kind::pop: co_await does_pop(w, a, i); break;
-            case kind::push: co_await does_push(w, a, i); break;
-            case kind::emplace: co_await does_emplace(w, a, i); break;
-            case kind::try_pop: w.try_pop(); break;
-            case kind::try_push: w.try_push(i.value, i.number); break;
-            case kind::yield: co_await does_yield(w, a); break;
-            case kind::close: w.close(); break;
-            case kind::cancel_other: w.cancel_someone(); break;
-            case kind::cancel_self: w.cancel(a); break;
-            case kind::both_pops: co_await does_both_pops(w, a, i); break;
-            case kind::push_and_pop: co_await does_push_and_pop(w, a, i); break;
-            case kind::pop_and_push: co_await does_pop_and_push(w, a, i); break;
-            case kind::pop_and_yields: co_await does_pop_and_yields(w, a, i); break;
-            case kind::push_and_yields: co_await does_push_and_yields(w, a, i); break;
-            case kind::pop_or_fail: co_await does_pop_or_fail(w, a, i); break;
-            case kind::push_or_fail: co_await does_push_or_fail(w, a, i); break;
-            case kind::fail_at_once: co_await does_fail_at_once(w, a, i); break;
-            case kind::settled: co_await does_settled(w, a, i); break;
-            case kind::count: break;
+            case kind::pop:
+                co_await does_pop(w, a, i);
+                break;
+            case kind::push:
+                co_await does_push(w, a, i);
+                break;
+            case kind::emplace:
+                co_await does_emplace(w, a, i);
+                break;
+            case kind::try_pop:
+                w.try_pop();
+                break;
+            case kind::try_push:
+                w.try_push(i.value, i.number);
+                break;
+            case kind::yield:
+                co_await does_yield(w, a);
+                break;
+            case kind::close:
+                w.close();
+                break;
+            case kind::cancel_other:
+                w.cancel_someone();
+                break;
+            case kind::cancel_self:
+                w.cancel(a);
+                break;
+            case kind::both_pops:
+                co_await does_both_pops(w, a, i);
+                break;
+            case kind::push_and_pop:
+                co_await does_push_and_pop(w, a, i);
+                break;
+            case kind::pop_and_push:
+                co_await does_pop_and_push(w, a, i);
+                break;
+            case kind::pop_and_yields:
+                co_await does_pop_and_yields(w, a, i);
+                break;
+            case kind::push_and_yields:
+                co_await does_push_and_yields(w, a, i);
+                break;
+            case kind::pop_or_fail:
+                co_await does_pop_or_fail(w, a, i);
+                break;
+            case kind::push_or_fail:
+                co_await does_push_or_fail(w, a, i);
+                break;
+            case kind::fail_at_once:
+                co_await does_fail_at_once(w, a, i);
+                break;
+            case kind::settled:
+                co_await does_settled(w, a, i);
+                break;
+            case kind::count:
+                break;
         }
     }
     a.completed = true;
@@ -808,7 +883,8 @@ void world::end_by_closing() {
     settle_all();
     // when_all(pop, pop) with one message left waits until that comes back, which it has itself: help it.
     const auto holds_the_last = [](const std::unique_ptr<actor>& a) {
-        return a->now == actor::state::blocked && a->operands.size() == 2 && a->operands[0].pops && a->operands[0].now == operand::state::granted;
+        return a->now == actor::state::blocked && a->operands.size() == 2 && a->operands[0].pops &&
+               a->operands[0].now == operand::state::granted;
     };
     while (objection_.empty()) {
         const auto holder = std::find_if(actors_.begin(), actors_.end(), holds_the_last);
@@ -877,9 +953,15 @@ std::size_t world::run_scenario() {
     }
     if (!objection_.empty()) return operations_;
     switch (pick(4)) {
-        case 0: end_by_destroying_the_queue(); break;
-        case 1: end_by_destroying_the_loops(); break;
-        default: end_by_closing(); break;
+        case 0:
+            end_by_destroying_the_queue();
+            break;
+        case 1:
+            end_by_destroying_the_loops();
+            break;
+        default:
+            end_by_closing();
+            break;
     }
     // What is left goes with the loops.
     note("the end");
@@ -932,9 +1014,11 @@ TEST_CASE("under random operations a bounded_queue does what its model does") {
         {
             world w(static_cast<std::uint_fast32_t>(seed));
             done = w.run_scenario();
-            if (!w.objection().empty()) FAIL(w.objection() << "\nafter\n" << w.history() << "Repeat with: " << command_for(seed));
+            if (!w.objection().empty())
+                FAIL(w.objection() << "\nafter\n" << w.history() << "Repeat with: " << command_for(seed));
         }
-        if (rondo::testing::live_frames() != 0 || message::live() != 0) FAIL("something is left behind\nRepeat with: " << command_for(seed));
+        if (rondo::testing::live_frames() != 0 || message::live() != 0)
+            FAIL("something is left behind\nRepeat with: " << command_for(seed));
         left -= std::min(left, done);
     }
 }

@@ -80,10 +80,12 @@ static_assert(std::is_same_v<result_of<task<int>>, std::tuple<int>>);
 static_assert(std::is_same_v<result_of<task<int>, task<int>>, std::tuple<int, int>>);
 static_assert(std::is_same_v<result_of<task<>>, void>);
 static_assert(std::is_same_v<result_of<task<>, task<>, task<>>, void>);
-static_assert(std::is_same_v<result_of<task<int>, task<>, task<std::string>>, std::tuple<int, std::monostate, std::string>>);
+static_assert(
+    std::is_same_v<result_of<task<int>, task<>, task<std::string>>, std::tuple<int, std::monostate, std::string>>);
 static_assert(std::is_same_v<result_of<task<int&>, task<const int&>>,
                              std::tuple<std::reference_wrapper<int>, std::reference_wrapper<const int>>>);
-static_assert(std::is_same_v<result_of<task<std::unique_ptr<int>>, task<no_default>>, std::tuple<std::unique_ptr<int>, no_default>>);
+static_assert(std::is_same_v<result_of<task<std::unique_ptr<int>>, task<no_default>>,
+                             std::tuple<std::unique_ptr<int>, no_default>>);
 
 static_assert(rondo::awaitable<decltype(when_all(std::declval<task<int>>(), std::declval<task<>>()))>);
 
@@ -139,8 +141,8 @@ task<no_default> make_no_default(int number) {
 }
 
 task<> awkward_types() {
-    auto all = co_await when_all(give(std::make_unique<int>(1)), make_no_default(2), give_after(std::make_unique<int>(3), 1ms),
-                                 make_no_default(4));
+    auto all = co_await when_all(give(std::make_unique<int>(1)), make_no_default(2),
+                                 give_after(std::make_unique<int>(3), 1ms), make_no_default(4));
     CHECK(*std::get<0>(all) == 1);
     CHECK(std::get<1>(all).number == 2);
     CHECK(*std::get<2>(all) == 3);
@@ -183,13 +185,9 @@ TEST_CASE("when_all gives the results in the order of its arguments, whichever e
     rondo::testing::run(three_that_end_in_reverse());
 }
 
-TEST_CASE("when_all gives std::monostate in place of void") {
-    rondo::testing::run(void_among_values());
-}
+TEST_CASE("when_all gives std::monostate in place of void") { rondo::testing::run(void_among_values()); }
 
-TEST_CASE("when_all of nothing but void gives void") {
-    rondo::testing::run(nothing_but_void());
-}
+TEST_CASE("when_all of nothing but void gives void") { rondo::testing::run(nothing_but_void()); }
 
 TEST_CASE("when_all of nothing completes at once with an empty tuple") {
     lines log;
@@ -209,9 +207,7 @@ TEST_CASE("when_all takes results that are move-only, without default constructo
     rondo::testing::run(awkward_types());
 }
 
-TEST_CASE("when_all keeps no copy of a result") {
-    rondo::testing::run(tracked_results());
-}
+TEST_CASE("when_all keeps no copy of a result") { rondo::testing::run(tracked_results()); }
 
 TEST_CASE("when_all starts nothing before it is awaited") {
     lines log;
@@ -223,6 +219,32 @@ TEST_CASE("a when_all that is never awaited destroys its children unstarted") {
     lines log;
     rondo::testing::run(never_awaited(log));
     CHECK(log == lines{"end"});
+}
+
+namespace {
+
+task<> of_consumed_tasks(lines& log) {
+    task<int> first = give(1);
+    task<int> second = std::move(first);
+    task<int> empty = std::move(first);
+    bool caught = false;
+    try {
+        co_await when_all(support::note(log, "before"), std::move(empty), support::note(log, "behind"));
+    } catch (const std::logic_error&) {
+        caught = true;
+    }
+    CHECK(caught);
+    const auto all = co_await when_all(std::move(second), support::note(log, "end"));
+    CHECK(std::get<0>(all) == 1);
+}
+
+}  // namespace
+
+TEST_CASE("when_all of an empty or consumed task throws std::logic_error") {
+    lines log;
+    rondo::testing::run(of_consumed_tasks(log));
+    CHECK(!has(log, "behind"));
+    CHECK(log.back() == "end");
 }
 
 // ---- Order ----
@@ -313,8 +335,9 @@ task<int> fail_with_number(int number, duration time) {
 task<> first_of_three_fails(lines& log) {
     const auto start = now();
     try {
-        co_await when_all(support::waits_for_ever(log, "a"), fail_after("boom", 10ms), support::waits_for_ever(log, "c"),
-                          support::note_after(log, "too late", 11ms), fail_after("later", 12ms));
+        co_await when_all(support::waits_for_ever(log, "a"), fail_after("boom", 10ms),
+                          support::waits_for_ever(log, "c"), support::note_after(log, "too late", 11ms),
+                          fail_after("later", 12ms));
     } catch (const std::runtime_error& error) {
         log.push_back(error.what());
     }
@@ -435,7 +458,8 @@ task<> notes_when_unwound(lines& log, std::string name) {
 
 task<> child_of_child_fails(lines& log) {
     try {
-        co_await when_all(when_all(notes_when_unwound(log, "inner"), fail_after("boom", 1ms)), notes_when_unwound(log, "outer"));
+        co_await when_all(when_all(notes_when_unwound(log, "inner"), fail_after("boom", 1ms)),
+                          notes_when_unwound(log, "outer"));
     } catch (const std::runtime_error& error) {
         CHECK(tracked::live() == 0);
         log.push_back(error.what());
@@ -598,9 +622,7 @@ TEST_CASE("a frame that cannot be allocated is bad_alloc at the call, and no chi
     }
 }
 
-TEST_CASE("when_all has no frame of its own") {
-    rondo::testing::run(counts_frames());
-}
+TEST_CASE("when_all has no frame of its own") { rondo::testing::run(counts_frames()); }
 
 // ---- Cancellation ----
 
@@ -618,7 +640,9 @@ task<> victim_of_outer_cancel(lines& log) {
     log.push_back("parent goes on");
 }
 
-std::ptrdiff_t place(const lines& log, const std::string& line) { return std::find(log.begin(), log.end(), line) - log.begin(); }
+std::ptrdiff_t place(const lines& log, const std::string& line) {
+    return std::find(log.begin(), log.end(), line) - log.begin();
+}
 
 task<> cancels_from_outside(lines& log) {
     auto victim = rondo::spawn(victim_of_outer_cancel(log));
@@ -706,7 +730,8 @@ rondo::outcome<> run_cancelled_by_child(lines& log, bool fail, bool wait) {
 
 task<> self_cancelling_child_with_sibling(std::optional<rondo::join_handle<>>& self, lines& log) {
     note_at_exit gone(log, "parent gone");
-    co_await when_all(notes_when_unwound(log, "first"), cancels_its_parent(self, false), support::note(log, "third started"));
+    co_await when_all(notes_when_unwound(log, "first"), cancels_its_parent(self, false),
+                      support::note(log, "third started"));
     log.push_back("parent goes on");
 }
 

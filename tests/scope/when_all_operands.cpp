@@ -124,6 +124,71 @@ task<> completes_foreign_awaitables() {
     CHECK(operation.resumed == 1);
 }
 
+task<> waits_directly(support::parking& place, support::native_operation& operation, lines& log) {
+    note_at_exit gone(log, "gone");
+    co_await when_all(place, operation, rondo::sleep(1h), support::stuck());
+    log.push_back("goes on");
+}
+
+task<> waits_directly_settled(support::parking& place, support::native_operation& operation, lines& log) {
+    note_at_exit gone(log, "gone");
+    co_await rondo::when_all_settled(operation, rondo::sleep(1h), place);
+    log.push_back("goes on");
+}
+
+task<> cancels_what_cannot_be_withdrawn(task<> (*victim)(support::parking&, support::native_operation&, lines&),
+                                        bool foreign_first) {
+    support::parking place;
+    support::native_operation operation;
+    operation.withdrawable = false;
+    lines log;
+    auto handle = rondo::spawn(victim(place, operation, log));
+    co_await rondo::sleep(1ms);
+    handle.cancel();
+    CHECK(operation.cancels == 1);
+    for (const bool foreign : {foreign_first, !foreign_first}) {
+        co_await rondo::sleep(1ms);
+        CHECK(!handle.done());
+        CHECK(log.empty());
+        if (foreign)
+            place.resume();
+        else
+            operation.complete();
+        CHECK(!handle.done());
+    }
+    co_await rondo::sleep(1ms);
+    CHECK(handle.done());
+    CHECK(log == lines{"gone"});
+    CHECK(operation.resumed == 0);
+}
+
+task<> fails_beside_what_cannot_be_withdrawn(support::parking& place, support::native_operation& operation,
+                                             lines& log) {
+    try {
+        co_await when_all(place, fail_after("boom", 5ms), operation);
+    } catch (const std::runtime_error& error) {
+        log.push_back(error.what());
+    }
+}
+
+task<> waits_before_it_rethrows() {
+    support::parking place;
+    support::native_operation operation;
+    operation.withdrawable = false;
+    lines log;
+    auto handle = rondo::spawn(fails_beside_what_cannot_be_withdrawn(place, operation, log));
+    co_await rondo::sleep(10ms);
+    CHECK(operation.cancels == 1);
+    operation.complete();
+    co_await rondo::sleep(1ms);
+    CHECK(!handle.done());
+    place.resume();
+    CHECK(log.empty());
+    co_await handle;
+    CHECK(log == lines{"boom"});
+    CHECK(operation.resumed == 0);
+}
+
 // ---- Handles ----
 
 task<> joins() {
@@ -183,9 +248,7 @@ task<> joins_twice() {
     CHECK(value == 5);
 }
 
-task<> joiner(rondo::join_handle<int>& one, rondo::join_handle<int>& two) {
-    co_await when_all(one, two);
-}
+task<> joiner(rondo::join_handle<int>& one, rondo::join_handle<int>& two) { co_await when_all(one, two); }
 
 task<> cancels_the_joiner() {
     auto one = rondo::spawn(give_after(1, 10ms));
@@ -230,7 +293,8 @@ task<> two_moved_handles_fail(lines& caught) {
 lines run_and_collect(task<> (*main)(lines&)) {
     lines caught;
     rondo::event_loop loop(support::virtual_time());
-    loop.on_unhandled_exception([&caught](std::exception_ptr error) { caught.push_back("unhandled " + text_of(error)); });
+    loop.on_unhandled_exception(
+        [&caught](std::exception_ptr error) { caught.push_back("unhandled " + text_of(error)); });
     loop.run(main(caught));
     loop.close();
     return caught;
@@ -351,8 +415,8 @@ task<> a_push_given_room_has_happened() {
     CHECK(queue.empty());
 }
 
-task<> close_and_pop(bounded_queue<int>& queue, task<> (*holder)(bounded_queue<int>&, std::string&), std::optional<int>& got,
-                     duration& waited) {
+task<> close_and_pop(bounded_queue<int>& queue, task<> (*holder)(bounded_queue<int>&, std::string&),
+                     std::optional<int>& got, duration& waited) {
     queue.try_push(1);
     std::string caught;
     auto holding = rondo::spawn(holder(queue, caught));
@@ -364,9 +428,7 @@ task<> close_and_pop(bounded_queue<int>& queue, task<> (*holder)(bounded_queue<i
     co_await holding;
 }
 
-task<> takes_in_the_end(bounded_queue<int>& queue, std::string&) {
-    co_await when_all(queue.pop(), rondo::sleep(10ms));
-}
+task<> takes_in_the_end(bounded_queue<int>& queue, std::string&) { co_await when_all(queue.pop(), rondo::sleep(10ms)); }
 
 // ---- Grants and failures while siblings run ----
 
@@ -487,6 +549,29 @@ task<> a_take_that_throws() {
     CHECK(first->number == 1);
 }
 
+task<> pops_and_naps(bounded_queue<int>& queue, std::chrono::milliseconds time, lines& log) {
+    note_at_exit gone(log, "gone");
+    co_await when_all(queue.pop(), rondo::sleep(time));
+    log.push_back("goes on");
+}
+
+// Destroys a queue whose message was claimed when it was pushed, `waited` after the other operand had been started.
+void destroy_under_when_all(bool push, std::chrono::milliseconds waited) {
+    rondo::event_loop loop(support::virtual_time());
+    std::optional<bounded_queue<int>> queue(1);
+    lines log;
+    auto popper = loop.spawn(pops_and_naps(*queue, 10ms, log));
+    loop.run(support::nap(waited));
+    if (push) CHECK(queue->try_push(1));
+    queue.reset();
+    loop.run(support::nap(100ms));
+    CHECK(log.empty());
+    CHECK(!popper.done());
+    popper.cancel();
+    CHECK(popper.done());
+    CHECK(log == lines{"gone"});
+}
+
 task<> stuck_here(bounded_queue<int>& queue, unsigned& line) {
     line = __LINE__ + 1;
     co_await when_all(queue.pop(), rondo::sleep(1ms));
@@ -494,9 +579,7 @@ task<> stuck_here(bounded_queue<int>& queue, unsigned& line) {
 
 }  // namespace
 
-TEST_CASE("when_all awaits timers and yields directly") {
-    rondo::testing::run(timers());
-}
+TEST_CASE("when_all awaits timers and yields directly") { rondo::testing::run(timers()); }
 
 TEST_CASE("when_all awaits queue operations directly, in argument order") {
     rondo::testing::run(queue_operations());
@@ -505,6 +588,17 @@ TEST_CASE("when_all awaits queue operations directly, in argument order") {
 
 TEST_CASE("when_all awaits foreign awaitables and native operations, also lvalues") {
     rondo::testing::run(completes_foreign_awaitables());
+}
+
+TEST_CASE("a cancelled when_all waits for operations that cannot be withdrawn, and unwinds then") {
+    for (const bool foreign_first : {false, true}) {
+        rondo::testing::run(cancels_what_cannot_be_withdrawn(waits_directly, foreign_first));
+        rondo::testing::run(cancels_what_cannot_be_withdrawn(waits_directly_settled, foreign_first));
+    }
+}
+
+TEST_CASE("a failing when_all waits for operations that cannot be withdrawn, and rethrows then") {
+    rondo::testing::run(waits_before_it_rethrows());
 }
 
 TEST_CASE("when_all joins handles, also of tasks that have ended") {
@@ -541,9 +635,7 @@ TEST_CASE("a popped message keeps its slot until the parent of the pop resumes")
     rondo::testing::run(a_claimed_message_keeps_its_slot());
 }
 
-TEST_CASE("a failing sibling gives a popped message back to the front") {
-    rondo::testing::run(a_failure_gives_back());
-}
+TEST_CASE("a failing sibling gives a popped message back to the front") { rondo::testing::run(a_failure_gives_back()); }
 
 TEST_CASE("a failing sibling gives a popped message to the next popper") {
     rondo::testing::run(a_failure_gives_to_the_next_popper());
@@ -611,6 +703,11 @@ TEST_CASE("an operand that fails while a sibling runs leaves the queue as it was
 
 TEST_CASE("a message whose move throws when the parent takes it stays at the front") {
     rondo::testing::run(a_take_that_throws());
+}
+
+TEST_CASE("a when_all over a queue that is destroyed never resumes, and unwinds when it is cancelled") {
+    for (const bool push : {false, true})
+        for (const auto waited : {5ms, 20ms}) destroy_under_when_all(push, waited);
 }
 
 TEST_CASE("the stuck report names the line where a when_all of operations waits") {

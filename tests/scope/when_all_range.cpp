@@ -3,6 +3,7 @@
 
 // when_all over ranges; and what when_all allocates, for which this program counts the calls of operator new.
 
+#include <support/allocations.hpp>
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
@@ -30,19 +31,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-void (*volatile release)(void*) = std::free;  // g++ sees through a direct call and takes it for -Wmismatched-new-delete
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 
 namespace {
 
@@ -105,7 +93,8 @@ task<> of_a_view() {
 }
 
 task<> of_a_filtered_view() {
-    auto tasks = std::views::iota(0, 10) | std::views::filter([](int n) { return n % 3 == 0; }) | std::views::transform(square);
+    auto tasks =
+        std::views::iota(0, 10) | std::views::filter([](int n) { return n % 3 == 0; }) | std::views::transform(square);
     const std::vector<int> squares = co_await when_all(std::move(tasks));
     CHECK(squares == std::vector<int>{0, 9, 36, 81});
 }
@@ -322,9 +311,9 @@ task<int> tower(int height) {
 
 task<> counts_variadic(std::size_t& count) {
     for (int i = 0; i < 3; ++i) {
-        const std::size_t before = allocations;
+        const std::size_t before = support::allocations::count();
         co_await when_all(support::yields(2), give(i), rondo::sleep(1ms), when_all(support::nothing(), rondo::yield()));
-        count = allocations - before;
+        count = support::allocations::count() - before;
     }
 }
 
@@ -345,15 +334,15 @@ std::vector<task<int>> make_gives(std::size_t number) {
 task<> counts_ranges(std::size_t number, std::size_t& of_void, std::size_t& of_int) {
     for (int i = 0; i < 3; ++i) {
         std::vector<task<>> tasks = make_yields(number);
-        std::size_t before = allocations;
+        std::size_t before = support::allocations::count();
         co_await when_all(std::move(tasks));
-        of_void = allocations - before;
+        of_void = support::allocations::count() - before;
 
         std::vector<task<int>> numbers = make_gives(number);
-        before = allocations;
+        before = support::allocations::count();
         {
             const std::vector<int> all = co_await when_all(std::move(numbers));
-            of_int = allocations - before;
+            of_int = support::allocations::count() - before;
             CHECK(all.size() == number);
         }
     }
@@ -398,9 +387,7 @@ TEST_CASE("tasks of a range start in its order") {
     CHECK(log == lines{"a1", "b1", "c1", "a2", "b2", "c2", "parent"});
 }
 
-TEST_CASE("ten thousand tasks of a second take a second") {
-    rondo::testing::run(ten_thousand_seconds());
-}
+TEST_CASE("ten thousand tasks of a second take a second") { rondo::testing::run(ten_thousand_seconds()); }
 
 TEST_CASE("the first failure in a range cancels all others and gives their results back") {
     rondo::testing::run(one_of_many_fails());
@@ -424,9 +411,7 @@ TEST_CASE("cancelling the parent unwinds a whole range") {
     CHECK(log == lines{"parent gone"});
 }
 
-TEST_CASE("when_alls of ranges nest a thousand deep") {
-    CHECK(rondo::testing::run(tower(1000)) == 1000);
-}
+TEST_CASE("when_alls of ranges nest a thousand deep") { CHECK(rondo::testing::run(tower(1000)) == 1000); }
 
 TEST_CASE("when_all of arguments allocates nothing but the frames") {
     std::size_t count = 1;

@@ -70,7 +70,8 @@ using result_of = rondo::await_result_t<decltype(when_all_settled(std::declval<O
 static_assert(std::is_same_v<result_of<>, std::tuple<>>);
 static_assert(std::is_same_v<result_of<task<int>, task<std::string>>, std::tuple<outcome<int>, outcome<std::string>>>);
 static_assert(std::is_same_v<result_of<task<>>, std::tuple<outcome<>>>);
-static_assert(std::is_same_v<result_of<task<>, task<int>, task<>>, std::tuple<outcome<void>, outcome<int>, outcome<void>>>);
+static_assert(
+    std::is_same_v<result_of<task<>, task<int>, task<>>, std::tuple<outcome<void>, outcome<int>, outcome<void>>>);
 static_assert(std::is_same_v<result_of<std::vector<task<int>>>, std::vector<outcome<int>>>);
 static_assert(std::is_same_v<result_of<std::vector<task<>>>, std::vector<outcome<void>>>);
 static_assert(std::is_same_v<outcome<>, outcome<void>>);
@@ -81,8 +82,8 @@ static_assert(!std::is_aggregate_v<outcome<>>);
 
 task<> values_errors_and_void() {
     const auto start = now();
-    auto all = co_await when_all_settled(give_after(1, 30ms), fail_after("boom", 10ms), support::nap(20ms), fail_after<int>("bang", 1ms),
-                                         give(std::string("text")));
+    auto all = co_await when_all_settled(give_after(1, 30ms), fail_after("boom", 10ms), support::nap(20ms),
+                                         fail_after<int>("bang", 1ms), give(std::string("text")));
     CHECK(now() - start == 30ms);
 
     CHECK(std::get<0>(all).has_value());
@@ -130,7 +131,8 @@ task<no_default> make_no_default(int number) {
 
 task<> awkward_types() {
     int number = 1;
-    auto all = co_await when_all_settled(lend(number), give_after(std::make_unique<int>(2), 1ms), make_no_default(3), make_no_default(4));
+    auto all = co_await when_all_settled(lend(number), give_after(std::make_unique<int>(2), 1ms), make_no_default(3),
+                                         make_no_default(4));
     int& lent = std::get<0>(all).value();
     CHECK(&lent == &number);
     const std::unique_ptr<int> pointer = std::move(std::get<1>(all)).value();
@@ -177,8 +179,8 @@ task<> of_a_view() {
 // ---- Nothing that a child does ends the others ----
 
 task<> immediate_failures(lines& log) {
-    const auto all = co_await when_all_settled(support::fail("first"), support::note(log, "second runs"), support::fail("third"),
-                                               support::note_after(log, "fourth runs", 1s));
+    const auto all = co_await when_all_settled(support::fail("first"), support::note(log, "second runs"),
+                                               support::fail("third"), support::note_after(log, "fourth runs", 1s));
     CHECK(text_of(std::get<0>(all).error()) == "first");
     CHECK(std::get<1>(all).has_value());
     CHECK(text_of(std::get<2>(all).error()) == "third");
@@ -193,9 +195,7 @@ task<> all_fail() {
     for (std::size_t i = 0; i < all.size(); ++i) CHECK(text_of(all[i].error()) == std::to_string(i));
 }
 
-task<> joins_cancelled(rondo::join_handle<int>& handle) {
-    co_await handle;
-}
+task<> joins_cancelled(rondo::join_handle<int>& handle) { co_await handle; }
 
 task<> cancelled_is_an_ordinary_failure() {
     auto gone = rondo::spawn(give_after(1, 1h));
@@ -228,7 +228,8 @@ task<> direct_operands() {
     closed.close();
     std::string message = "as it was";
     auto handle = rondo::spawn(fail_after<int>("boom", 2ms));
-    auto all = co_await when_all_settled(queue.pop(), closed.push(std::move(message)), rondo::sleep(1ms), handle, queue.push(7));
+    auto all = co_await when_all_settled(queue.pop(), closed.push(std::move(message)), rondo::sleep(1ms), handle,
+                                         queue.push(7));
     CHECK(std::get<0>(all).value() == 7);
     CHECK_THROWS_AS(std::get<1>(all).value(), rondo::queue_closed);
     CHECK(message == "as it was");
@@ -265,7 +266,8 @@ task<> keeps_a_local(lines& log, std::string name) {
 
 task<> victim(lines& log) {
     note_at_exit gone(log, "parent gone");
-    co_await when_all_settled(give(tracked(1)), keeps_a_local(log, "a"), support::fail("boom"), keeps_a_local(log, "b"));
+    co_await when_all_settled(give(tracked(1)), keeps_a_local(log, "a"), support::fail("boom"),
+                              keeps_a_local(log, "b"));
     log.push_back("parent goes on");
 }
 
@@ -314,9 +316,7 @@ task<int> tower(int height, bool fails) {
     co_return std::get<0>(below).value() + 1;
 }
 
-task<> pops_in_vain(bounded_queue<int>& queue) {
-    co_await when_all_settled(queue.pop(), support::fail("boom"));
-}
+task<> pops_in_vain(bounded_queue<int>& queue) { co_await when_all_settled(queue.pop(), support::fail("boom")); }
 
 // An exception that was to become an outcome may be reported when its outcome goes unseen, but once.
 template <class... Args>
@@ -367,9 +367,7 @@ TEST_CASE("when_all_settled starts all children, whatever the first ones do") {
     CHECK(log == lines{"second runs", "fourth runs", "parent"});
 }
 
-TEST_CASE("when_all_settled never throws for a child, also when all fail") {
-    rondo::testing::run(all_fail());
-}
+TEST_CASE("when_all_settled never throws for a child, also when all fail") { rondo::testing::run(all_fail()); }
 
 TEST_CASE("an exception `cancelled` that leaves a child is an ordinary failure") {
     rondo::testing::run(cancelled_is_an_ordinary_failure());
@@ -379,9 +377,7 @@ TEST_CASE("the outcome of a cancelled task has no value and no error, and value(
     rondo::testing::run(a_cancelled_outcome());
 }
 
-TEST_CASE("when_all_settled awaits queues, timers and handles directly") {
-    rondo::testing::run(direct_operands());
-}
+TEST_CASE("when_all_settled awaits queues, timers and handles directly") { rondo::testing::run(direct_operands()); }
 
 TEST_CASE("the parent of a when_all_settled goes on in the step in which the last child ends, also by failing") {
     lines log;

@@ -65,7 +65,7 @@ private:
 
 class forest {
 public:
-    explicit forest(unsigned seed) : random_(seed) {
+    explicit forest(unsigned seed) : random_(seed), queue(seed % 2 == 0 ? narrow : wide) {
         loop_.emplace(clock_.driver());
         loop_->on_unhandled_exception([this](std::exception_ptr error) { reaches(error); });
     }
@@ -103,15 +103,29 @@ public:
     void meddles() {
         if (ending_ || pick(6) != 0) return;
         switch (pick(4)) {
-            case 0: queue.try_push(5); break;
-            case 1: queue.try_pop(); break;
-            case 2: trees_[pick(trees_.size())]->handle->cancel(); break;
-            case 3: plant(); break;
+            case 0:
+                queue.try_push(5);
+                break;
+            case 1:
+                queue.try_pop();
+                break;
+            case 2:
+                trees_[pick(trees_.size())]->handle->cancel();
+                break;
+            case 3:
+                plant();
+                break;
         }
     }
     support::parking& parking_place() { return *places_.emplace_back(std::make_unique<support::parking>()); }
 
-    rondo::bounded_queue<int> queue{2};
+private:
+    static constexpr std::size_t narrow = 2;
+    static constexpr std::size_t wide = 10'000;
+    std::mt19937 random_;
+
+public:
+    rondo::bounded_queue<int> queue;
 
 private:
     struct exception_record {
@@ -123,7 +137,6 @@ private:
     void plant();
     void resume_parked();
 
-    std::mt19937 random_;
     support::manual_clock clock_;
     std::deque<std::unique_ptr<tree>> trees_;
     std::vector<std::unique_ptr<support::parking>> places_;
@@ -148,14 +161,26 @@ task<int> grow(forest& f, tree& t, int depth, bool below_settled, int& siblings)
 
 task<int> leaf(forest& f, tree& t, bool below_settled) {
     switch (f.pick(10)) {
-        case 0: co_return 1;
-        case 1: f.fails(below_settled);
-        case 2: co_await rondo::yield(); break;
+        case 0:
+            co_return 1;
+        case 1:
+            f.fails(below_settled);
+        case 2:
+            co_await rondo::yield();
+            break;
         case 3:
-        case 4: co_await rondo::sleep(std::chrono::milliseconds(f.pick(4))); break;
-        case 5: co_await f.queue.pop(); break;
-        case 6: co_await f.queue.push(1); break;
-        case 7: f.cancels_some_tree(&t); break;
+        case 4:
+            co_await rondo::sleep(std::chrono::milliseconds(f.pick(4)));
+            break;
+        case 5:
+            co_await f.queue.pop();
+            break;
+        case 6:
+            co_await f.queue.push(1);
+            break;
+        case 7:
+            f.cancels_some_tree(&t);
+            break;
         case 8: {
             counted inside(t.foreign);
             co_await f.parking_place();
@@ -182,13 +207,21 @@ void see(forest& f, const rondo::outcome<int>& ended) {
 }
 
 task<int> inner(forest& f, tree& t, int depth, bool below_settled, int& children) {
-    switch (f.pick(7)) {
+    switch (f.pick(8)) {
+        case 6: {
+            const counted inside(t.foreign);
+            support::parking& place = f.parking_place();
+            const auto all = co_await when_all(grow(f, t, depth, below_settled, children), place);
+            co_return std::get<0>(all);
+        }
         case 0: {
-            const auto all = co_await when_all(grow(f, t, depth, below_settled, children), grow(f, t, depth, below_settled, children));
+            const auto all = co_await when_all(grow(f, t, depth, below_settled, children),
+                                               grow(f, t, depth, below_settled, children));
             co_return std::get<0>(all) + std::get<1>(all);
         }
         case 1: {
-            const auto all = co_await when_all(f.queue.pop(), grow(f, t, depth, below_settled, children), rondo::yield());
+            const auto all =
+                co_await when_all(f.queue.pop(), grow(f, t, depth, below_settled, children), rondo::yield());
             co_return std::get<1>(all);
         }
         case 2: {
@@ -203,7 +236,8 @@ task<int> inner(forest& f, tree& t, int depth, bool below_settled, int& children
             co_return sum;
         }
         case 4: {
-            auto all = co_await when_all_settled(grow(f, t, depth, true, children), f.queue.pop(), grow(f, t, depth, true, children));
+            auto all = co_await when_all_settled(grow(f, t, depth, true, children), f.queue.pop(),
+                                                 grow(f, t, depth, true, children));
             see(f, std::get<0>(all));
             see(f, std::get<2>(all));
             co_return 1;
@@ -215,7 +249,8 @@ task<int> inner(forest& f, tree& t, int depth, bool below_settled, int& children
             co_return 1;
         }
         default: {
-            const auto all = co_await when_all(when_all(grow(f, t, depth, below_settled, children), rondo::yield()), f.queue.push(3));
+            const auto all = co_await when_all(when_all(grow(f, t, depth, below_settled, children), rondo::yield()),
+                                               f.queue.push(3));
             co_return std::get<0>(std::get<0>(all));
         }
     }
@@ -275,12 +310,17 @@ std::string forest::live_through(int rounds) {
         if (trees_.size() > 20) trees_[pick(trees_.size() - 10)]->handle->cancel();
     }
     if (pick(2) == 0) {  // let them end by themselves
-        queue.close();
+        if (queue.capacity() == narrow) queue.close();
         for (int i = 0; i < 200; ++i) {
             resume_parked();
             loop_->poll();
             clock_.now += std::chrono::milliseconds(1);
+            while (queue.empty() && queue.try_push(6)) {  // one for each who waits, and one more
+            }
         }
+        // In a narrow queue tasks may wait for messages that their own siblings were given.
+        if (queue.capacity() == wide)
+            for (const auto& t : trees_) expect(t->handle->done(), "a tree is stuck");
     }
     ending_ = true;
     for (const auto& t : trees_) t->handle->cancel();
@@ -321,7 +361,6 @@ TEST_CASE("random trees of when_all end in order, or are cancelled without a tra
             forest f(static_cast<unsigned>(seed));
             objection = f.live_through(200);
         }
-        if (!objection.empty())
-            FAIL(objection << "\nRepeat with: RONDO_SEED=" << seed << " RONDO_TREES=1");
+        if (!objection.empty()) FAIL(objection << "\nRepeat with: RONDO_SEED=" << seed << " RONDO_TREES=1");
     }
 }

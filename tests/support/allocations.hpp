@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Every operator new of the program, counted, and failing when asked to. Replaces the global functions: include it in one
-// file of a program.
+// Every operator new of the program, counted, and failing when asked to. Replaces the global functions: include it
+// in one file of a program.
 
 #include <atomic>
 #include <cstddef>
@@ -41,5 +41,8 @@ private:
 }  // namespace support
 
 void* operator new(std::size_t size) { return support::allocations::allocate(size); }
+void* operator new[](std::size_t size) { return support::allocations::allocate(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

@@ -26,10 +26,10 @@ namespace support {
 
 struct ending {
     ending() = default;
-    bool fatal = false;     // the fatal hook was called
+    bool fatal = false;       // the fatal hook was called
     bool terminated = false;  // std::terminate was called
-    int code = -1;          // of an ordinary exit; 0 when the function returned
-    std::string text;       // what the hook was told
+    int code = -1;            // of an ordinary exit; 0 when the function returned
+    std::string text;         // what the hook was told
 };
 
 namespace detail {

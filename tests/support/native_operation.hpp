@@ -51,12 +51,12 @@ public:
     }
     void forget() { held_.reset(); }
 
-    bool ready = false;         // await_ready
-    bool withdrawable = true;   // what await_cancel answers
-    int value = 0;              // what await_resume gives
-    int cancels = 0;            // calls of await_cancel
-    int resumed = 0;            // calls of await_resume
-    int destroyed = 0;          // awaiters gone
+    bool ready = false;        // await_ready
+    bool withdrawable = true;  // what await_cancel answers
+    int value = 0;             // what await_resume gives
+    int cancels = 0;           // calls of await_cancel
+    int resumed = 0;           // calls of await_resume
+    int destroyed = 0;         // awaiters gone
 
 private:
     std::optional<rondo::resumer> held_;

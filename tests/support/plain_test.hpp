@@ -55,8 +55,8 @@ private:
 
 #define SUPPORT_JOIN_(a, b) a##b
 #define SUPPORT_JOIN(a, b) SUPPORT_JOIN_(a, b)
-#define SUPPORT_TEST(body, name)                                       \
-    static void body();                                                \
+#define SUPPORT_TEST(body, name)                                         \
+    static void body();                                                  \
     static const support::plain_test SUPPORT_JOIN(body, _)(name, &body); \
     static void body()
 

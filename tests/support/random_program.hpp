@@ -3,8 +3,9 @@
 #pragma once
 
 // A random program: tasks that wait, fail, spawn, join, cancel and drop one another at random, also from destructors
-// and from outside the loop. It checks that a cancelled task is gone when cancel() returns, that handles tell how their
-// task has really ended, and that every exception reaches exactly one place. The seed makes it repeatable.
+// and from outside the loop, and, if wanted, under when_all. It checks that a cancelled task is gone when cancel()
+// returns, that handles tell how their task has really ended, and that every exception reaches exactly one place. The
+// seed makes it repeatable.
 
 #include <support/foreign.hpp>
 #include <support/native_operation.hpp>
@@ -20,6 +21,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,8 +30,8 @@ namespace support {
 class random_program {
 public:
     /// Runs one program of about `turns` turns of the loop; gives back what it found wrong.
-    static std::vector<std::string> run(unsigned seed, int turns) {
-        random_program program(seed);
+    static std::vector<std::string> run(unsigned seed, int turns, bool combinators = false) {
+        random_program program(seed, combinators);
         program.drive(turns);
         return std::move(program.violations_);
     }
@@ -41,8 +43,7 @@ private:
         root() = default;
         std::optional<rondo::join_handle<>> handle;
         bool cancel_requested = false;
-        bool unwinding = false;  // frames of it are going, or have gone, by cancellation
-        int in_foreign = 0;      // frames that cannot be withdrawn
+        int in_foreign = 0;  // frames that cannot be withdrawn
         end ended = end::none;
     };
 
@@ -58,21 +59,16 @@ private:
     /// Lives in each task's frame.
     class presence {
     public:
-        presence(random_program& program, std::size_t id) : program_(program), id_(id) { ++program_.present_; }
+        explicit presence(random_program& program) : program_(program) { ++program_.present_; }
         presence(const presence&) = delete;
         presence& operator=(const presence&) = delete;
         ~presence() {
             --program_.present_;
-            if (finished_) return;
-            program_.roots_[id_]->unwinding = true;
             if (program_.chance(8)) program_.act_in_destructor();
         }
-        void finish() { finished_ = true; }
 
     private:
         random_program& program_;
-        std::size_t id_;
-        bool finished_ = false;
     };
 
     class foreign_mark {
@@ -86,7 +82,7 @@ private:
         root& root_;
     };
 
-    explicit random_program(unsigned seed) : random_(seed), loop_(make_driver()) {
+    random_program(unsigned seed, bool combinators) : random_(seed), combinators_(combinators), loop_(make_driver()) {
         loop_->on_unhandled_exception([this](std::exception_ptr error) { delivered(error); });
     }
 
@@ -125,9 +121,8 @@ private:
         root* const victim = pick_young();
         if (victim == nullptr || !victim->handle) return;
         if (!victim->handle->done()) victim->cancel_requested = true;
-        const bool was_unwinding = victim->unwinding;
         victim->handle->cancel();
-        if (in_destructor || was_unwinding || victim == running || victim->in_foreign != 0) return;
+        if (in_destructor || victim == running || victim->in_foreign != 0) return;
         if (victim->handle && !victim->handle->done()) violation("not done after cancel()");
     }
 
@@ -137,10 +132,18 @@ private:
 
     void act_in_destructor() {
         switch (below(4)) {
-            case 0: cancel_one(nullptr, true); break;
-            case 1: drop_one(); break;
-            case 2: spawn(2); break;
-            default: resume_one(); break;
+            case 0:
+                cancel_one(nullptr, true);
+                break;
+            case 1:
+                drop_one();
+                break;
+            case 2:
+                spawn(2);
+                break;
+            default:
+                resume_one();
+                break;
         }
     }
 
@@ -200,39 +203,36 @@ private:
     }
 
     static rondo::task<> body(random_program& program, std::size_t id, int depth) {
-        presence here(program, id);
+        const presence here(program);
         root& own = *program.roots_[id];
-        class finish_on_return {
-        public:
-            explicit finish_on_return(presence& p) : presence_(p), exceptions_(std::uncaught_exceptions()) {}
-            finish_on_return(const finish_on_return&) = delete;
-            finish_on_return& operator=(const finish_on_return&) = delete;
-            ~finish_on_return() {
-                if (std::uncaught_exceptions() > exceptions_) presence_.finish();
-            }
-
-        private:
-            presence& presence_;
-            int exceptions_;
-        };
-        finish_on_return failing(here);
         for (std::size_t i = program.below(6); i > 0; --i) {
-            if (own.unwinding) program.violation("runs after it was unwound");
-            switch (program.below(14)) {
+            switch (program.below(program.combinators_ ? 18 : 15)) {
                 case 0:
-                case 1: co_await rondo::yield(); break;
+                case 1:
+                    co_await rondo::yield();
+                    break;
                 case 2:
-                case 3: co_await rondo::sleep(std::chrono::milliseconds(program.below(4))); break;
+                case 3:
+                    co_await rondo::sleep(std::chrono::milliseconds(program.below(4)));
+                    break;
                 case 4:
                     if (depth < 4) co_await body(program, id, depth + 1);
                     break;
                 case 5:
                     if (depth < 4) co_await catches(program, id, depth + 1);
                     break;
-                case 6: program.spawn(depth); break;
-                case 7: program.cancel_one(&own, false); break;
-                case 8: program.drop_one(); break;
-                case 9: co_await joins(program, program.chance(2)); break;
+                case 6:
+                    program.spawn(depth);
+                    break;
+                case 7:
+                    program.cancel_one(&own, false);
+                    break;
+                case 8:
+                    program.drop_one();
+                    break;
+                case 9:
+                    co_await joins(program, program.chance(2));
+                    break;
                 case 10: {
                     foreign_mark mark(own);
                     co_await park(program);
@@ -248,14 +248,29 @@ private:
                     co_await one;
                     break;
                 }
-                case 12: program.resume_one(); break;
+                case 12:
+                    program.resume_one();
+                    break;
+                case 13:
+                    if (root* const other = program.pick_young(); other != nullptr && other->handle && other != &own) {
+                        (void)rondo::spawn(holds(program, std::move(*std::exchange(other->handle, std::nullopt))));
+                    }
+                    break;
+                case 15:
+                    if (depth < 3) co_await rondo::when_all(body(program, id, depth + 1), body(program, id, depth + 1));
+                    break;
+                case 16:
+                    if (depth < 3) co_await all_of_three(program, id, depth + 1);
+                    break;
+                case 17:
+                    if (depth < 3) co_await settles_two(program, id, depth + 1);
+                    break;
                 default:
                     if (program.chance(4)) program.fail();
                     program.loop_->post([&program] { program.cancel_one(nullptr, false); });
                     break;
             }
         }
-        here.finish();
     }
 
     static rondo::task<> catches(random_program& program, std::size_t id, int depth) {
@@ -264,6 +279,28 @@ private:
         } catch (const oops& error) {
             ++program.thrown_[error.id()];
         }
+    }
+
+    static rondo::task<> all_of_three(random_program& program, std::size_t id, int depth) {
+        std::vector<rondo::task<>> three;
+        for (int i = 0; i < 3; ++i) three.push_back(body(program, id, depth));
+        co_await rondo::when_all(std::move(three));
+    }
+
+    static rondo::task<> settles_two(random_program& program, std::size_t id, int depth) {
+        const auto both = co_await rondo::when_all_settled(body(program, id, depth), body(program, id, depth));
+        for (const rondo::outcome<>* one : {&std::get<0>(both), &std::get<1>(both)}) {
+            if (one->error() != nullptr) program.delivered(one->error());
+        }
+    }
+
+    /// Keeps the handle of another task in its frame for a while, and joins it, or not.
+    static rondo::task<> holds(random_program& program, rondo::join_handle<> other) {
+        const presence here(program);
+        co_await rondo::sleep(std::chrono::milliseconds(program.below(3)));
+        if (program.chance(2)) co_return;
+        const rondo::outcome<> end = co_await other.settled();
+        if (end.error() != nullptr) program.delivered(end.error());
     }
 
     static rondo::task<> joins(random_program& program, bool settled) {
@@ -296,13 +333,24 @@ private:
         for (int turn = 0; turn < turns; ++turn) {
             if (loop_->poll() == 0) driver_->advance(std::chrono::milliseconds(1));
             switch (below(10)) {
-                case 0: cancel_one(nullptr, false); break;
-                case 1: drop_one(); break;
-                case 2: spawn(0); break;
+                case 0:
+                    cancel_one(nullptr, false);
+                    break;
+                case 1:
+                    drop_one();
+                    break;
+                case 2:
+                    spawn(0);
+                    break;
                 case 3:
-                case 4: resume_one(); break;
-                case 5: complete_one(); break;
-                default: break;
+                case 4:
+                    resume_one();
+                    break;
+                case 5:
+                    complete_one();
+                    break;
+                default:
+                    break;
             }
         }
         closing_ = true;
@@ -328,6 +376,7 @@ private:
     }
 
     std::mt19937 random_;
+    bool combinators_;
     rondo::testing::virtual_driver* driver_ = nullptr;
     std::unique_ptr<rondo::event_loop> loop_;
     std::vector<std::unique_ptr<root>> roots_;

@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/testing/frames.hpp>
-
 #include <support/allocations.hpp>
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
@@ -10,6 +8,7 @@
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
+#include <rondo/testing/frames.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -154,8 +153,8 @@ TEST_CASE("a task that was never awaited costs one allocation, its frame") {
     std::vector<task<int>> kept;
     kept.reserve(100);
     CHECK(allocations_of([&] {
-        for (int i = 0; i < 100; ++i) kept.push_back(one());
-    }) <= 100);
+              for (int i = 0; i < 100; ++i) kept.push_back(one());
+          }) <= 100);
 }
 
 // --- failing ---

@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/testing/run.hpp>
-
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
+#include <rondo/testing/run.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -1,14 +1,13 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/testing/virtual_driver.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
+#include <rondo/testing/virtual_driver.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -79,10 +78,18 @@ task<> wanders(std::vector<std::string>& trace, unsigned seed) {
         const auto now = event_loop::current().now().time_since_epoch();
         trace.push_back(std::to_string(seed) + " at " + std::to_string(now.count()));
         switch (random() % 4) {
-            case 0: co_await rondo::yield(); break;
-            case 1: co_await rondo::sleep(std::chrono::milliseconds(random() % 3)); break;
-            case 2: co_await support::yields(static_cast<int>(random() % 3)); break;
-            default: rondo::spawn(support::note(trace, std::to_string(seed) + " spawned")); break;
+            case 0:
+                co_await rondo::yield();
+                break;
+            case 1:
+                co_await rondo::sleep(std::chrono::milliseconds(random() % 3));
+                break;
+            case 2:
+                co_await support::yields(static_cast<int>(random() % 3));
+                break;
+            default:
+                rondo::spawn(support::note(trace, std::to_string(seed) + " spawned"));
+                break;
         }
     }
 }

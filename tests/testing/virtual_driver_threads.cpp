@@ -1,14 +1,13 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/testing/virtual_driver.hpp>
-
 #include <support/clocks.hpp>
 #include <support/leak_check.hpp>
 #include <support/tasks.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
+#include <rondo/testing/virtual_driver.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 

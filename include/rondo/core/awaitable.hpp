@@ -60,13 +60,17 @@ concept composite_awaiter = std::derived_from<std::remove_cvref_t<W>, suspension
 
 /// An awaiter of the library itself. await_suspend may find the operation done, or possible at once: it wakes then.
 template <class W>
-concept waiting_awaiter = !foreign_awaiter<W> && has_await_ends<W> && cancels<W> &&
-                          requires(std::remove_reference_t<W>& w, waker k) { w.await_suspend(k); };
+concept waiting_awaiter =
+    !foreign_awaiter<W> && has_await_ends<W> && cancels<W> && requires(std::remove_reference_t<W>& w, waker k) {
+        { w.await_suspend(k) } -> std::same_as<void>;
+    };
 
 /// An awaiter of the public protocol.
 template <class W>
-concept native_awaiter = !foreign_awaiter<W> && has_await_ends<W> && cancels<W> &&
-                         requires(std::remove_reference_t<W>& w, resumer r) { w.await_suspend(std::move(r)); };
+concept native_awaiter =
+    !foreign_awaiter<W> && has_await_ends<W> && cancels<W> && requires(std::remove_reference_t<W>& w, resumer r) {
+        { w.await_suspend(std::move(r)) } -> std::same_as<void>;
+    };
 
 template <class A>
 struct task_traits : std::false_type {};

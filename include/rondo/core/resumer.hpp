@@ -22,6 +22,8 @@ public:
     virtual void woken() noexcept = 0;
     /// What granted it has been destroyed before the result was taken.
     virtual void unwoken() noexcept = 0;
+    /// The frame of the combinator.
+    virtual frame* parent() noexcept = 0;
 
 protected:
     ~operand() = default;
@@ -46,6 +48,15 @@ public:
             loop_->make_ready(*host_);
     }
 
+    /// Wakes it when all that is ready now has had its turn, also for a combinator.
+    void yield() const noexcept { loop_->make_ready(*host_); }
+
+    /// The frame that waits, or whose combinator does.
+    frame* waiting_frame() const noexcept {
+        if (host_->turn() == step::kind::operand) return static_cast<operand*>(host_)->parent();
+        return static_cast<frame*>(host_);
+    }
+
     /// Takes the wake-up back: the task waits on, and nobody will wake it.
     void unwake() const noexcept {
         if (host_->turn() == step::kind::operand)
@@ -66,11 +77,11 @@ private:
     scheduler* loop_;
 };
 
-/// The waker of a task on the running loop, for awaiters that wake before they ever wait.
+/// The waker of a task on the running loop, for awaiters that are made ready by themselves.
 class task_waker : public waker {
 public:
     task_waker(frame& f, scheduler& loop) noexcept : waker(f, loop) {}
-    void wake() const noexcept { loop().make_ready_here(host()); }
+    void yield() const noexcept { loop().make_ready_here(host()); }
 };
 
 }  // namespace detail

@@ -16,14 +16,14 @@ class default_driver final : public driver {
 public:
     default_driver() = default;
 
-    time_point now() noexcept override { return clock::now(); }
+    time_point now() noexcept override { return time_point::clock::now(); }
 
     void wait(std::optional<time_point> deadline) override {
         std::unique_lock lock(mutex_);
         const auto is_woken = [this] { return woken_; };
         if (!deadline)
             changed_.wait(lock, is_woken);
-        else if (*deadline > clock::now())  // asked first, for a mere look must not cost a system call
+        else if (*deadline > time_point::clock::now())  // asked first, for a mere look must not cost a system call
             changed_.wait_until(lock, *deadline, is_woken);
         woken_ = false;
     }

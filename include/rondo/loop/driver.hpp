@@ -12,9 +12,8 @@
 
 namespace rondo::inline RONDO_ABI {
 
-using clock = std::chrono::steady_clock;
-using duration = clock::duration;
-using time_point = clock::time_point;
+using duration = std::chrono::steady_clock::duration;
+using time_point = std::chrono::steady_clock::time_point;
 
 /// A clock and a place to wait. An event_loop owns one.
 class driver {
@@ -29,7 +28,7 @@ public:
 
     /// Waits until `deadline` or until somebody calls wake(), whichever is first; without a deadline, for wake()
     /// alone. May return early: the loop looks again. A deadline that has passed means: look for events, do not wait.
-    /// May resume tasks (resumer::resume) on the way.
+    /// May make tasks ready on the way (resumer::resume, a queue's try_push), and is to return then.
     virtual void wait(std::optional<time_point> deadline) = 0;
 
     /// Lets a running or else the next wait() return.

@@ -97,7 +97,7 @@ public:
         detail::post_to(engine_.box(), std::forward<F>(f));
     }
 
-    /// Cancels what runs, or, when nothing runs, the next run. Thread: any.
+    /// Cancels what runs, or, when nothing runs, the next run; of no effect on a run that ends before it can be cancelled. Thread: any.
     void stop() noexcept { engine_.box().stop(); }
 
     /// Cancels every task. True once nothing is left: destruction will not wait then; until then, poll. A loop that was
@@ -190,7 +190,9 @@ inline void event_loop::raise(detail::engine::result_of_drive& r) {
 
 template <class T>
 join_handle<T> event_loop::spawn(task<T> t, std::string_view name) {
-    auto* const record = new detail::spawned<T>(engine_, t, name);
+    auto label = detail::spawned<T>::copy_of(name);
+    // The record's memory comes before its arguments: where there is none, the task still has its frame.
+    auto* const record = new detail::spawned<T>(engine_, detail::task_access::release(t), std::move(label));
     engine_.adopt(*record);
     return detail::spawn_access::make(*record);
 }

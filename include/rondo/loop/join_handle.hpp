@@ -66,8 +66,7 @@ public:
 
 private:
     bool is_own_task(waker joiner) const noexcept {
-        if (joiner.host().turn() != step::kind::resume) return false;
-        for (frame* f = static_cast<frame*>(&joiner.host()); f != nullptr; f = f->reports_to->parent())
+        for (frame* f = joiner.waiting_frame(); f != nullptr; f = f->reports_to->parent())
             if (f == task_->top()) return true;
         return false;
     }

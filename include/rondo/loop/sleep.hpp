@@ -25,7 +25,7 @@ public:
     bool await_ready() const noexcept { return false; }
     void await_suspend(waker w) {
         engine& loop = static_cast<engine&>(w.loop());
-        if (is_over(loop)) return w.wake();  // a yield
+        if (is_over(loop)) return w.yield();
         const time_point deadline = this->deadline(loop);
         is_endless_ = deadline == (time_point::max)();
         if (!is_endless_) timer_.set(loop.timers(), deadline, w);

@@ -17,7 +17,7 @@ public:
     bool await_ready() const noexcept { return false; }
     template <std::derived_from<waker> Waker>
     void await_suspend(Waker w) const noexcept {
-        w.wake();
+        w.yield();
     }
     void await_resume() const noexcept {}
     bool await_cancel() const noexcept { return true; }

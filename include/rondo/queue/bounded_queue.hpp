@@ -27,8 +27,8 @@ class push_awaiter;
 }  // namespace detail
 
 /// First in, first out, for messages and for those who wait: nobody overtakes, the try_ calls included. A popper is
-/// promised the next message as soon as there is one for it, and takes it when it resumes; until then the
-/// message stays in the queue, so that a popper cancelled in between loses nothing.
+/// promised a message as soon as there is one for it, and takes it when it resumes; until then the message
+/// stays in the queue, so that a popper cancelled in between loses nothing. Others take from behind what is promised.
 ///
 ///     bounded_queue<int> q(16);
 ///     co_await q.push(1);                       // waits while the queue is full
@@ -83,10 +83,10 @@ public:
         return try_emplace(v);
     }
 
-    /// Takes the message at the front, if there is one that is not promised to a popper.
+    /// Takes the oldest message that is not promised to a popper, if there is one.
     std::optional<T> try_pop() {
         if (empty()) return std::nullopt;
-        return take();
+        return take(promised_);
     }
 
     /// Lets nothing more in. Waiting pushers get queue_closed; poppers get what is left, then nothing. Once is enough, twice does no harm.
@@ -173,12 +173,12 @@ private:
         messages_.emplace_back(std::move(const_cast<T&>(v)));
     }
 
-    /// Takes the front out; whatever happens to the move, what is there afterwards is given to those who wait.
-    std::optional<T> take() {
+    /// Takes the nth message out; whatever happens to the move, what is there afterwards is given to those who wait.
+    std::optional<T> take(std::size_t nth) {
         settled_at_end guard(*this);
-        std::optional<T> front(std::move(messages_.front()));
-        messages_.pop_front();
-        return front;
+        std::optional<T> message(std::move(messages_[nth]));
+        messages_.erase(nth);
+        return message;
     }
 
     class settled_at_end {
@@ -215,7 +215,7 @@ private:
     }
 
     detail::ring_buffer<T> messages_;
-    std::size_t promised_ = 0;  // of the messages, how many are promised to poppers who have yet to resume
+    std::size_t promised_ = 0;  // the oldest so many are promised to poppers who have yet to resume
     bool closed_ = false;
     detail::wait_list poppers_;
     detail::wait_list pushers_;
@@ -243,10 +243,9 @@ public:
         if (leave()) {
             if (!promised_) return std::nullopt;
             --q_->promised_;
-        } else if (q_->empty()) {
-            return std::nullopt;
+            return q_->take(0);
         }
-        return q_->take();
+        return q_->try_pop();
     }
     bool await_cancel() noexcept {
         if (!is_detached() && leave() && promised_) {

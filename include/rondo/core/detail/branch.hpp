@@ -66,7 +66,7 @@ inline void raze(branch& b) noexcept {
         frame* f = top;
         for (;;) {
             f->set_unwinding();
-            frame* const child = f->waits_on == nullptr ? nullptr : f->waits_on->next_child(nullptr);
+            frame* const child = f->waits_on->next_child(nullptr);
             if (child == nullptr) break;
             f = child;
         }

@@ -35,7 +35,7 @@ public:
         resume,   // a frame: resume it
         unwind,   // a frame: cancelled while it could not be withdrawn; destroy it now
         call,     // a posted function
-        operand,  // never in the list: an operation that a combinator waits for by itself
+        operand,  // a yield that a combinator waits for by itself: it is granted now
     };
 
     explicit step(kind k) noexcept : kind_(k) {}
@@ -52,7 +52,7 @@ protected:
 /// Who is told when a frame ends.
 class owner {
 public:
-    owner() noexcept = default;
+    constexpr owner() noexcept = default;
     owner(const owner&) = delete;
     owner& operator=(const owner&) = delete;
 
@@ -102,6 +102,20 @@ protected:
     ~suspension() = default;
 };
 
+/// What a frame that is on the ready list for its first step waits on: nothing that anybody would have to withdraw.
+class first_step final : public suspension {
+public:
+    static suspension& wait() noexcept {
+        static constinit first_step only;
+        return only;
+    }
+    bool withdraw(bool) noexcept override { return true; }
+    wait_info describe() const noexcept override { return wait_info("its first step", nullptr); }
+
+private:
+    constexpr first_step() noexcept = default;
+};
+
 /// Base of every promise. Its alignment fixes where a promise lies in its coroutine's frame, whatever the
 /// result type, so that the handle can be found from the base alone.
 class alignas(std::max_align_t) frame : public step {
@@ -117,7 +131,7 @@ public:
     bool is_unwinding() const noexcept { return unwinding_; }
     void set_unwinding() noexcept { unwinding_ = true; }
 
-    suspension* waits_on = nullptr;  // null: running, or not started
+    suspension* waits_on = nullptr;  // null: running, or not on any list to be started
     owner* reports_to;               // set by whoever starts it
     union {                          // not initialised: most children never wait
         std::source_location where;  // the co_await that it is suspended at

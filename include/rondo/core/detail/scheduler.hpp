@@ -58,12 +58,17 @@ public:
         if (current_ != this) [[unlikely]]
             notify();
     }
-    /// The same for a caller who is a step of this loop.
+    /// For a frame that has yet to start.
+    void make_ready_to_start(frame& f) noexcept {
+        f.waits_on = &first_step::wait();
+        make_ready(f);
+    }
+    /// The same as make_ready for a caller who is a step of this loop.
     void make_ready_here(step& s) noexcept { ready_.push_back(s); }
 
     /// For what wakes tasks from outside the running loop: lets it know.
     void notify_if_outside() noexcept {
-        if (current_ != this && !ready_.empty()) notify();
+        if (current_ != this && (!ready_.empty() || attention_)) notify();
     }
 
     /// Runs `f` until it, and whatever goes on in the same step because it ended, is suspended. The stack

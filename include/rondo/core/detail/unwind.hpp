@@ -13,7 +13,7 @@ namespace rondo::inline RONDO_ABI::detail {
 
 /// The next frame of the tree below `top` in preorder, or null. `enter`: whether to go to the children of `f`.
 inline frame* next_in_tree(frame* f, const frame& top, bool enter) noexcept {
-    if (enter && f->waits_on != nullptr)
+    if (enter)
         if (frame* const child = f->waits_on->next_child(nullptr)) return child;
     while (f != &top) {
         frame* const parent = f->reports_to->parent();
@@ -26,7 +26,7 @@ inline frame* next_in_tree(frame* f, const frame& top, bool enter) noexcept {
 /// Whether `top` or a descendant is running right now.
 inline bool is_running(frame& top) noexcept {
     for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, !f->is_unwinding()))
-        if (f->waits_on == nullptr && !f->is_linked()) return true;  // a linked one has yet to start
+        if (f->waits_on == nullptr) return true;
     return false;
 }
 
@@ -52,8 +52,7 @@ inline void unwind(frame& top) noexcept {
         f->set_unwinding();
         const bool woken = f->is_linked();
         if (woken) f->unlink();
-        suspension* const wait = f->waits_on;
-        if (wait == nullptr || (wait->withdraw(woken) && wait->next_child(nullptr) == nullptr)) leaves.push_back(*f);
+        if (f->waits_on->withdraw(woken) && f->waits_on->next_child(nullptr) == nullptr) leaves.push_back(*f);
     }
     while (!leaves.empty()) unwind_up(&leaves.pop_front());
 }

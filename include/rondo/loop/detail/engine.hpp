@@ -93,6 +93,7 @@ public:
                 if (main != nullptr) raze(*main);
             }
         }
+        box_->take_stop();  // one that came too late to cancel anything is not for the next run
         tell_handler();
         if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
             r.how = ending::failed;
@@ -122,8 +123,8 @@ public:
     /// Takes a new root in, whose first step comes with the next round.
     void adopt(root& r) noexcept {
         tasks_.push_back(r);
-        make_ready(*r.top());
-        if (closing_ && !in_round_) r.cancel();
+        make_ready_to_start(*r.top());
+        if (closing_) r.cancel();
     }
 
     /// `r` has ended with an exception that its handle can still deliver.
@@ -150,13 +151,13 @@ public:
             else
                 raze_all();
         }
-        while (root* const failed = kept_failures_.next(nullptr)) {
-            failed->unlink();
-            failed->report_failure();
+        // Destructors and handlers may post, and drop handles, on the way.
+        while (!kept_failures_.empty() || !ready_.empty() || !unreported_.empty()) {
+            while (!kept_failures_.empty()) kept_failures_.pop_front().report_failure();
+            while (!ready_.empty()) drop(ready_.pop_front());
+            tell_handler();
+            if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
         }
-        while (!ready_.empty()) drop(ready_.pop_front());
-        tell_handler();
-        if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
         return first;
     }
 
@@ -170,6 +171,7 @@ public:
     void report(std::exception_ptr error) noexcept override {
         unreported_.push_back(std::move(error));
         attention_ = true;
+        notify_if_outside();
     }
     void send(mail& m) noexcept override { box_->send(m); }
 
@@ -203,7 +205,6 @@ private:
         fire_timers();
         if (attention_) attend();
         batch_.splice_back(ready_);
-        in_round_ = true;
         std::size_t steps = 0;
         while (!batch_.empty()) {
             take(batch_.pop_front());
@@ -213,7 +214,6 @@ private:
                 if (!failures_.empty() || (main != nullptr && main->top() == nullptr)) break;
             }
         }
-        in_round_ = false;
         if (!batch_.empty()) {
             batch_.splice_back(ready_);
             ready_.splice_back(batch_);
@@ -228,6 +228,8 @@ private:
             run(&static_cast<frame&>(s));
         else if (s.turn() == step::kind::unwind)
             unwind_up(&static_cast<frame&>(s));
+        else if (s.turn() == step::kind::operand)
+            static_cast<operand&>(s).woken();
         else
             answer(static_cast<call&>(s));
     }
@@ -256,11 +258,14 @@ private:
         while (!unreported_.empty()) {
             std::vector<std::exception_ptr> errors = std::exchange(unreported_, {});
             for (std::exception_ptr& error : errors) {
-                if (handler_ == nullptr)
+                if (handler_ == nullptr) {
                     failures_.push_back(std::move(error));
-                else
-                    guarded([&] { (*handler_)(std::move(error)); },
-                            [&](std::exception_ptr thrown) { failures_.push_back(std::move(thrown)); });
+                    continue;
+                }
+                std::unique_ptr<error_handler> running = std::move(handler_);  // it may put another in its place
+                guarded([&] { (*running)(std::move(error)); },
+                        [&](std::exception_ptr thrown) { failures_.push_back(std::move(thrown)); });
+                if (handler_ == nullptr) handler_ = std::move(running);
             }
         }
     }
@@ -310,7 +315,6 @@ private:
     std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
     std::unique_ptr<error_handler> handler_;
     bool closing_ = false;
-    bool in_round_ = false;
 };
 
 inline void timer::withdraw() noexcept {

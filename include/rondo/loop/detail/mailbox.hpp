@@ -69,7 +69,10 @@ public:
     }
 
     /// Whether the loop is this thread's current one. Thread-safe.
-    bool is_here() const noexcept { return scheduler::current() != nullptr && scheduler::current() == loop_; }
+    bool is_here() const noexcept {
+        return scheduler::current() != nullptr && scheduler::current() == loop_ &&
+               (visitors_.load(std::memory_order_relaxed) & closed) == 0;  // there may be a new loop at the old address
+    }
     scheduler& loop() const noexcept { return *loop_; }
 
     /// Ends it: returns when no other thread is inside, and lets none in after.

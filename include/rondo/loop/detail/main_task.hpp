@@ -17,11 +17,12 @@ namespace rondo::inline RONDO_ABI::detail {
 template <class T>
 class main_task final : public root {
 public:
-    main_task(engine& loop, task<T>& t) : root(loop, task_access::release(t)) { loop.make_ready(*top()); }
+    main_task(engine& loop, task<T>& t) : root(loop, task_access::release(t)) { loop.make_ready_to_start(*top()); }
     /// There is something left only when a driver has thrown.
     ~main_task() {
+        if (top() == nullptr) return;
         cancel();
-        raze(*this);
+        if (top() != nullptr) raze(*this);
     }
 
     const char* name() const noexcept override { return "main"; }

@@ -32,7 +32,11 @@ inline std::string_view coroutine_name(const char* function) noexcept {
 inline void report_frame(std::string& text, const frame& f, std::size_t depth) {
     text.append(2 * depth, ' ');
     if (f.waits_on == nullptr) {
-        text += f.is_linked() ? "not started\n" : "running\n";
+        text += "running\n";
+        return;
+    }
+    if (f.waits_on == &first_step::wait()) {
+        text += "not started\n";
         return;
     }
     text += f.where.file_name();

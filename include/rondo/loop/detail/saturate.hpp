@@ -7,27 +7,46 @@
 #include <rondo/loop/driver.hpp>
 
 #include <chrono>
-#include <limits>
+#include <cstdint>
 #include <stdexcept>
 #include <type_traits>
 
 namespace rondo::inline RONDO_ABI::detail {
 
+/// `count` periods in nanoseconds, rounded up; for counts whose result is in range.
+template <class Period>
+std::chrono::nanoseconds whole_nanoseconds(std::uint64_t count) noexcept {
+    constexpr std::uint64_t num = Period::num, den = Period::den, billion = 1'000'000'000;
+    const std::uint64_t seconds = count / den * num + count % den * num / den;
+    const std::uint64_t rest = count % den * num % den;  // of a second, in units of 1 / den
+    std::uint64_t nanoseconds;
+    if constexpr (den % billion == 0)
+        nanoseconds = rest / (den / billion) + (rest % (den / billion) == 0 ? 0 : 1);
+    else if constexpr (den < billion * 16)
+        nanoseconds = (rest * billion + den - 1) / den;
+    else
+        nanoseconds = static_cast<std::uint64_t>(static_cast<long double>(rest) / den * billion) + 1;
+    return std::chrono::nanoseconds(seconds * billion + nanoseconds);
+}
+
 /// `length` in the clock's unit, rounded up, so that no sleep is early. Negative: zero. Too long: duration::max().
 /// Throws: std::invalid_argument for NaN.
 template <class Rep, class Period>
 duration saturate(std::chrono::duration<Rep, Period> length) {
-    using wide = std::chrono::duration<long double, duration::period>;
     if constexpr (std::is_floating_point_v<Rep>)
         if (length.count() != length.count()) raise<std::invalid_argument>("rondo: a duration that is not a number");
     if (length <= std::chrono::duration<Rep, Period>::zero()) return duration::zero();
-    const long double ticks = wide(length).count();
-    if (ticks >= static_cast<long double>((duration::max)().count())) return (duration::max)();
+    const long double nanoseconds =
+        static_cast<long double>(length.count()) * Period::num / Period::den * 1'000'000'000.0L;
+    if (nanoseconds >= static_cast<long double>((std::chrono::nanoseconds::max)().count()) ||
+        nanoseconds >= std::chrono::duration<long double, std::nano>((duration::max)()).count())
+        return (duration::max)();
     if constexpr (std::is_floating_point_v<Rep>) {
-        const auto whole = static_cast<duration::rep>(ticks);
-        return duration(static_cast<long double>(whole) < ticks ? whole + 1 : whole);
+        const auto whole = static_cast<std::int64_t>(nanoseconds);
+        const std::chrono::nanoseconds rounded(static_cast<long double>(whole) < nanoseconds ? whole + 1 : whole);
+        return std::chrono::ceil<duration>(rounded);
     } else {
-        return std::chrono::ceil<duration>(length);
+        return std::chrono::ceil<duration>(whole_nanoseconds<Period>(static_cast<std::uint64_t>(length.count())));
     }
 }
 inline duration saturate(duration length) noexcept { return length; }

@@ -28,14 +28,18 @@ public:
         frame_pool::of_this_thread().deallocate(memory, size);
     }
 
-    /// Starts with one user, the handle.
-    spawned(engine& loop, task<T>& t, std::string_view name)
-        : root(loop, task_access::release(t)), name_(name.empty() ? nullptr : new char[name.size() + 1]) {
-        if (name_ != nullptr) {
-            std::memcpy(name_.get(), name.data(), name.size());
-            name_[name.size()] = '\0';
-        }
+    /// A copy of `name`; null if that is empty.
+    static std::unique_ptr<char[]> copy_of(std::string_view name) {
+        if (name.empty()) return nullptr;
+        std::unique_ptr<char[]> copy(new char[name.size() + 1]);
+        std::memcpy(copy.get(), name.data(), name.size());
+        copy[name.size()] = '\0';
+        return copy;
     }
+
+    /// Starts with one user, the handle.
+    spawned(engine& loop, promise<T>& top, std::unique_ptr<char[]> name) noexcept
+        : root(loop, top), name_(std::move(name)) {}
 
     const char* name() const noexcept override { return name_.get(); }
 

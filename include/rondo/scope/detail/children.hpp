@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What a combinator waits for: tasks, each a branch of the tree, and operands, operations that it waits for
+// What a combinator waits for: tasks, each a branch of the tree, and operands, operations of the library that it waits for
 // by itself. An operand ends when it is granted; its value is taken when the parent resumes, and stays
 // where it is (in the queue, with the lock) until then.
 
@@ -17,10 +17,15 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
+/// An awaitable in a task of its own: a combinator, or an awaiter that is not of this library. The latter's result may be an
+/// exception, and is there only when await_resume was called, so that is done in a step of its own.
 template <class A>
 task<await_result_t<A>> as_task(A a) {
-    co_return co_await std::move(a);
+    co_return co_await std::forward<A>(a);
 }
+
+template <class A>
+concept operand_like = waiting_awaiter<awaiter_of<A>>;
 
 template <class T>
 class task_child final : public branch {
@@ -28,9 +33,8 @@ public:
     using value_type = T;
 
     explicit task_child(task<T>&& t) : branch(&task_access::release(t)) {}
-    /// A combinator as a child of another runs in a task of its own.
     template <class A>
-        requires composite_awaiter<awaiter_of<A>>
+        requires(!task_like<A>)
     explicit task_child(A&& a) : task_child(as_task(std::forward<A>(a))) {}
     task_child(task_child&& other) noexcept : branch(std::move(other)) {}
     /// Destroys a task that was not started; reports an exception that nobody took.
@@ -94,7 +98,8 @@ public:
     void cancel() noexcept { withdraw(); }
     void withdraw() noexcept {
         if (state_ == state::waiting) {
-            if (!await_cancel()) return;
+            if (is_linked()) unlink();  // a yield
+            if (!awaiter_.await_cancel()) return;
             state_ = state::over;
             combinator_->withdrawn();
         } else {
@@ -148,25 +153,15 @@ public:
         state_ = state::waiting;
         combinator_->ungranted();
     }
+    frame* parent() noexcept override { return combinator_->parent(); }
 
 private:
     enum class state : unsigned char { unstarted, waiting, granted, over };
     using awaiter_type = awaiter_of<A>;
-    struct no_wait {
-        no_wait() noexcept {}
-    };
 
     void suspend() {
-        const waker w(*this, combinator_->loop());
-        if constexpr (waiting_awaiter<awaiter_type>) {
-            awaiter_.await_suspend(w);
-        } else if (awaiter_.await_ready()) {
-            woken();
-        } else if constexpr (native_awaiter<awaiter_type>) {
-            awaiter_.await_suspend(resumer(w));
-        } else if (!foreign_.start(awaiter_, w)) {
-            woken();
-        }
+        if (!combinator_->loop().spend()) combinator_->put_off();
+        awaiter_.await_suspend(waker(*this, combinator_->loop()));
     }
 
     void fail(std::exception_ptr error) noexcept {
@@ -175,38 +170,25 @@ private:
         combinator_->granted(&error_);
     }
 
-    bool await_cancel() noexcept {
-        if constexpr (cancels<awaiter_type>)
-            return awaiter_.await_cancel();
-        else
-            return false;  // a foreign one, which comes back by itself
-    }
-
     void give_back() noexcept {
         if (state_ != state::granted) return;
         state_ = state::over;
-        if constexpr (waiting_awaiter<awaiter_type>) awaiter_.await_cancel();
+        awaiter_.await_cancel();
     }
 
     combinator* combinator_ = nullptr;
     state state_ = state::unstarted;
     std::exception_ptr error_;
-    [[no_unique_address]] std::conditional_t<foreign_awaiter<awaiter_type>, foreign_wait, no_wait> foreign_;
     awaiter_type awaiter_;
 };
 
 template <class A>
 struct child_for {
-    using type = operand_child<A>;
-};
-template <class T>
-struct child_for<task<T>> {
-    using type = task_child<T>;
-};
-template <class A>
-    requires composite_awaiter<awaiter_of<A>>
-struct child_for<A> {
     using type = task_child<await_result_t<A>>;
+};
+template <operand_like A>
+struct child_for<A> {
+    using type = operand_child<A>;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -55,6 +55,9 @@ public:
     void ungranted() noexcept {
         if (running_++ == 0 && parent_->is_linked()) parent_->unlink();
     }
+    /// The budget of the step is used up: the parent is to go on through the ready list.
+    void put_off() noexcept { put_off_ = true; }
+
     /// An operand has been withdrawn.
     void withdrawn() noexcept { --running_; }
 
@@ -79,7 +82,10 @@ protected:
             ++running_;
             start_child(i);
         }
-        if (--running_ == 0) return false;
+        if (--running_ == 0) {
+            if (!put_off_) return false;
+            loop_->make_ready(parent);
+        }
         parent.waits_on = this;
         return true;
     }
@@ -100,6 +106,7 @@ private:
     frame* parent_ = nullptr;
     scheduler* loop_ = nullptr;
     std::size_t running_ = 0;
+    bool put_off_ = false;
     const settles settles_;
 };
 

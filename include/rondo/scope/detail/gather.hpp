@@ -219,7 +219,7 @@ public:
     /// Makes the children at once, from the range's tasks.
     template <class Range>
     gathering_range(std::in_place_t, Range&& tasks) {
-        if constexpr (requires { tasks.size(); }) children_.reserve(tasks.size());
+        if constexpr (requires { tasks.size(); }) children_.reserve(static_cast<std::size_t>(tasks.size()));
         for (auto&& t : tasks) children_.emplace_back(static_cast<task<T>&&>(t));
     }
     auto operator co_await() && noexcept { return gather_range<Mode, T>(std::move(children_)); }
