@@ -177,6 +177,46 @@ task<> awaits_immediate(lines& log) {
     log.push_back("last");
 }
 
+class rvalue_only {
+public:
+    explicit rvalue_only(int value) : value_(value) {}
+    ready_with operator co_await() && { return ready_with(value_); }
+
+private:
+    int value_;
+};
+
+class immovable {
+public:
+    explicit immovable(int value) : value_(value) {}
+    immovable(const immovable&) = delete;
+    immovable& operator=(const immovable&) = delete;
+    int value() const { return value_; }
+
+private:
+    int value_;
+};
+
+/// For whatever coroutine; answers with something that is merely like a bool; gives something that cannot move.
+class for_any_coroutine {
+public:
+    for_any_coroutine() = default;
+    for_any_coroutine(const for_any_coroutine&) = delete;
+    for_any_coroutine& operator=(const for_any_coroutine&) = delete;
+    std::true_type await_ready() const noexcept { return {}; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise>) const noexcept {}
+    immovable await_resume() const { return immovable(8); }
+};
+
+static_assert(awaitable<rvalue_only> && !awaitable<rvalue_only&> && awaitable<for_any_coroutine>);
+
+task<int> awaits_unusual() {
+    const int from_rvalue = co_await rvalue_only(16);
+    const immovable& result = co_await for_any_coroutine();
+    co_return from_rvalue + result.value();
+}
+
 class gives_reference {
 public:
     explicit gives_reference(int& target) : target_(target) {}
@@ -204,6 +244,7 @@ task<> awaits_standard(lines& log) {
 
 TEST_CASE("whatever may stand behind co_await may do so in a task") {
     CHECK(rondo::testing::run(awaits_ready()) == 7);
+    CHECK(rondo::testing::run(awaits_unusual()) == 24);
     int target = 0;
     rondo::testing::run(writes_through(target));
     CHECK(target == 9);

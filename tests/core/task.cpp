@@ -117,6 +117,45 @@ task<throws_when_moved> give_throwing() {
     co_return value;
 }
 
+/// Survives so many moves; the next one throws.
+class wears_out {
+public:
+    explicit wears_out(int moves) : moves_(moves) {}
+    wears_out(wears_out&& other) : moves_(other.moves_ - 1), counted_(std::move(other.counted_)) {
+        if (moves_ < 0) throw std::runtime_error("worn out");
+    }
+    wears_out& operator=(wears_out&&) = delete;
+
+private:
+    int moves_;
+    tracked counted_;
+};
+
+task<wears_out> make_wearing(int moves, int depth, bool suspends) {
+    if (depth > 0) co_return co_await make_wearing(moves, depth - 1, suspends);
+    if (suspends) co_await rondo::yield();
+    co_return wears_out(moves);
+}
+
+task<bool> survives(int moves, bool suspends) {
+    bool arrived = false;
+    try {
+        const wears_out result = co_await make_wearing(moves, 2, suspends);
+        arrived = true;
+    } catch (const std::runtime_error&) {
+    }
+    co_return arrived;
+}
+
+task<const std::string> give_constant() { co_return "constant"; }
+
+task<std::string&&> pass_on(std::string& text) { co_return std::move(text); }
+
+task<std::string> take_rvalue(std::string& text) {
+    std::string taken = co_await pass_on(text);
+    co_return taken;
+}
+
 task<task<int>> give_task() { co_return support::give(11); }
 task<int> await_twice_over() {
     task<int> inner = co_await give_task();
@@ -177,6 +216,26 @@ TEST_CASE("a returned local is moved and an lvalue from outside is copied") {
 
 TEST_CASE("a result whose move throws becomes the exception of the task") {
     CHECK_THROWS_AS(rondo::testing::run(give_throwing()), std::runtime_error);
+}
+
+TEST_CASE("a result may throw at any of its moves on the way: whoever awaits gets it, or the exception") {
+    for (const bool suspends : {false, true}) {
+        bool arrived = false;
+        for (int moves = 0; moves < 20; ++moves) {
+            const bool now = rondo::testing::run(survives(moves, suspends));
+            CHECK((now || !arrived));  // more moves never hurt
+            arrived = now;
+            CHECK(tracked::live() == 0);
+        }
+        CHECK(arrived);
+    }
+}
+
+TEST_CASE("const results and rvalue references arrive, too") {
+    CHECK(rondo::testing::run(give_constant()) == "constant");
+    std::string text = "a text that is long enough to be allocated";
+    CHECK(rondo::testing::run(take_rvalue(text)) == "a text that is long enough to be allocated");
+    CHECK(text.empty());
 }
 
 TEST_CASE("a task is a result as good as any") { CHECK(rondo::testing::run(await_twice_over()) == 11); }
@@ -494,6 +553,10 @@ TEST_CASE("awaiting a task a second time throws logic_error") {
         REQUIRE(log.size() == 1);
         CHECK(log.front() != "awaited");
     }
+}
+
+TEST_CASE("a task that was made without a coroutine is empty") {
+    CHECK_THROWS_AS(rondo::testing::run(task<int>()), std::logic_error);
 }
 
 TEST_CASE("running an empty or consumed task throws logic_error") {

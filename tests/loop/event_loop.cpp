@@ -407,6 +407,17 @@ TEST_CASE("main may stop its own loop, and ends at its next suspension") {
     CHECK(log == lines{"runs on", "gone"});
 }
 
+TEST_CASE("a stopped run(main) leaves the spawned tasks where they are") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    loop.spawn(ticks(log, "tick ", 3));
+    loop.spawn(stops_after(loop, 1s));
+    CHECK_THROWS_AS(loop.run(support::stuck()), rondo::cancelled);
+    CHECK(log == lines{"tick 1"});
+    loop.run();
+    CHECK(log == lines{"tick 1", "tick 2", "tick 3"});
+}
+
 TEST_CASE("a stop in the step in which main ends is not lost: this run or the next is cancelled") {
     event_loop loop(support::virtual_time());
     auto main = [](event_loop& own) -> task<> {

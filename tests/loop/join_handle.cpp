@@ -187,6 +187,51 @@ TEST_CASE("the frame of a task dies with it; its result lives with the handle") 
     CHECK(tracked::live() == 0);
 }
 
+TEST_CASE("a result may throw at any of its moves on the way to the joiner, who gets it, or the exception") {
+    class wears_out {
+    public:
+        explicit wears_out(int moves) : moves_(moves) {}
+        wears_out(wears_out&& other) : moves_(other.moves_ - 1), counted_(std::move(other.counted_)) {
+            if (moves_ < 0) throw std::runtime_error("worn out");
+        }
+        wears_out& operator=(wears_out&&) = delete;
+
+    private:
+        int moves_;
+        tracked counted_;
+    };
+    auto makes = [](int moves) -> task<wears_out> {
+        co_await rondo::yield();
+        co_return wears_out(moves);
+    };
+    auto takes = [](join_handle<wears_out> handle, bool settled) -> task<bool> {
+        try {
+            if (settled) {
+                const auto end = co_await handle.settled();
+                co_return end.has_value();
+            }
+            const wears_out result = co_await handle;
+            co_return true;
+        } catch (const std::runtime_error&) {
+        }
+        co_return false;
+    };
+    for (const bool settled : {false, true}) {
+        bool arrived = false;
+        int reported = 0;
+        event_loop loop(support::virtual_time());
+        loop.on_unhandled_exception([&](std::exception_ptr) { ++reported; });
+        for (int moves = 0; moves < 20; ++moves) {
+            const bool now = loop.run(takes(loop.spawn(makes(moves)), settled));
+            CHECK((now || !arrived));
+            arrived = now;
+            CHECK(tracked::live() == 0);
+        }
+        CHECK(arrived);
+        CHECK(reported == 0);
+    }
+}
+
 // --- done, and who is resumed when ---
 
 TEST_CASE("done() tells whether the task has ended, by whatever way") {

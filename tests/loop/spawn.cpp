@@ -18,6 +18,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -90,6 +91,20 @@ TEST_CASE("a name is copied") {
         report = error.what();
     }
     CHECK(report.find("a name that is long enough to be allocated") != std::string::npos);
+}
+
+TEST_CASE("a name may be a part of a longer text") {
+    event_loop loop(support::virtual_time());
+    const std::string_view text = "[worker seven]";
+    loop.spawn(support::stuck(), text.substr(1, 6));
+    std::string report;
+    try {
+        loop.run();
+    } catch (const rondo::deadlock_error& error) {
+        report = error.what();
+    }
+    CHECK(report.find("worker") != std::string::npos);
+    CHECK(report.find("seven") == std::string::npos);
 }
 
 TEST_CASE("a task may spawn from anywhere below its root, and outlive the one that spawned it") {

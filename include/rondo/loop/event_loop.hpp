@@ -97,7 +97,7 @@ public:
         detail::post_to(engine_.box(), std::forward<F>(f));
     }
 
-    /// Cancels what runs, or, when nothing runs, the next run; of no effect on a run that ends before it can be cancelled. Thread: any.
+    /// Cancels what runs; where nothing runs, or `main` has ended by then, the next run. Thread: any.
     void stop() noexcept { engine_.box().stop(); }
 
     /// Cancels every task. True once nothing is left: destruction will not wait then; until then, poll. A loop that was

@@ -34,7 +34,7 @@ class push_awaiter;
 ///     co_await q.push(1);                       // waits while the queue is full
 ///     while (auto v = co_await q.pop()) ...     // waits while it is empty; nothing once it is closed and drained
 ///
-/// T: move-constructible. If its move throws, push has done nothing, and pop leaves the message at the front.
+/// T: move-constructible; its moves do not call back into the queue, and cancel nobody. If a move throws, push has done nothing, and pop leaves the message at the front.
 /// Belongs to no loop: build it anywhere, destroy it before or after a loop. Destroying it under waiters
 /// detaches them: they never resume, and unwind when cancelled.
 /// Cost: one allocation, in the constructor; O(1) operations. Thread: one at a time, as all of rondo.

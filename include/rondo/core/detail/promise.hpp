@@ -104,7 +104,10 @@ public:
 
     std::suspend_always initial_suspend() const noexcept { return {}; }
     std::suspend_always final_suspend() const noexcept { return {}; }
-    void unhandled_exception() noexcept { outcome.set_error(std::current_exception()); }
+    void unhandled_exception() noexcept {
+        if (is_unwinding()) fatal("rondo: a destructor threw while its task was being cancelled");
+        outcome.set_error(std::current_exception());
+    }
 
     template <class U>
     task_awaiter<U> await_transform(task<U>&& child, std::source_location at = std::source_location::current()) {

@@ -67,6 +67,7 @@ public:
     result_of_drive drive(root* main, bool alone) {
         enter();
         scope current(*this);
+        main_ = main;
         result_of_drive r;
         while (!has_ended(main, r.how)) {
             if (r.how == ending::done && box_->take_stop()) r.how = ending::stopped;
@@ -75,7 +76,7 @@ public:
                 r.error = std::move(failure);
             }
             if (r.how != ending::done) {
-                if (main == nullptr && r.how != ending::stopped) return r;
+                if (main == nullptr && r.how != ending::stopped) break;
                 abandon(main, alone);
                 if (has_ended(main, r.how)) break;
             }
@@ -93,7 +94,8 @@ public:
                 if (main != nullptr) raze(*main);
             }
         }
-        box_->take_stop();  // one that came too late to cancel anything is not for the next run
+        main_ = nullptr;
+        if (main == nullptr) box_->take_stop();  // it has stopped, though there was nothing left to cancel
         tell_handler();
         if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
             r.how = ending::failed;
@@ -133,7 +135,8 @@ public:
     bool close() noexcept {
         closing_ = true;
         cancel_all();
-        return tasks_.empty();
+        if (main_ != nullptr) main_->cancel();
+        return tasks_.empty() && (main_ == nullptr || main_->top() == nullptr);
     }
 
     /// Cancels all tasks and runs until they have ended; what nothing can resume is destroyed. Returns the first exception that nobody took.
@@ -153,7 +156,7 @@ public:
         }
         // Destructors and handlers may post, and drop handles, on the way.
         while (!kept_failures_.empty() || !ready_.empty() || !unreported_.empty()) {
-            while (!kept_failures_.empty()) kept_failures_.pop_front().report_failure();
+            while (!kept_failures_.empty()) kept_failures_.pop_front().loop_ends();
             while (!ready_.empty()) drop(ready_.pop_front());
             tell_handler();
             if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
@@ -308,6 +311,7 @@ private:
     std::unique_ptr<driver> driver_;
     mailbox* box_;
     timer_heap<time_point> timers_;
+    root* main_ = nullptr;  // of the drive that is on
     intrusive_list<root> tasks_;          // what spawn was given and has not ended
     intrusive_list<root> kept_failures_;  // what has ended with an exception that a handle may still ask for
     intrusive_list<step> batch_;          // the rest of the running round

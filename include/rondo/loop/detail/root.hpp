@@ -13,8 +13,8 @@ public:
     /// What reports call it; null for no name.
     virtual const char* name() const noexcept = 0;
 
-    /// The loop is about to go: tells it of an exception that nobody has collected.
-    virtual void report_failure() noexcept {}
+    /// Of one that has ended with an exception that nobody has collected yet: the loop is about to go.
+    virtual void loop_ends() noexcept {}
 
     scheduler& loop() const noexcept { return *loop_; }
     void cancel() noexcept { branch::cancel(*loop_); }

@@ -76,8 +76,16 @@ public:
         return outcome_;
     }
 
-    void report_failure() noexcept override {
+    void report_failure() noexcept {
         if (outcome_.has_error() && !std::exchange(delivered_, true)) loop().report(outcome_.error());
+    }
+
+    /// A joiner on another loop who has been woken still gets the exception; all others come too late.
+    void loop_ends() noexcept override {
+        if (waiting_)
+            delivered_ = true;
+        else
+            report_failure();
     }
 
 private:
