@@ -81,6 +81,10 @@ template <class Rep, class Period>
 }
 
 /// `co_await sleep_until(t)`: the same, until the driver's clock shows `t`.
+template <class Duration>
+[[nodiscard("co_await it")]] auto sleep_until(std::chrono::time_point<time_point::clock, Duration> deadline) {
+    return detail::sleeping<time_point>(time_point(detail::saturate(deadline.time_since_epoch())));
+}
 [[nodiscard("co_await it")]] inline auto sleep_until(time_point deadline) noexcept {
     return detail::sleeping<time_point>(deadline);
 }

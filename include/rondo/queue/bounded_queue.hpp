@@ -73,6 +73,8 @@ public:
     /// Resumes:  on a later step, in the order in which poppers came.
     /// Cancel:   a message that was promised goes to the next popper; nothing is lost.
     /// Throws:   what moving T throws.
+    /// Under a combinator the message keeps its place until the combinator's caller resumes: two pops under one
+    /// when_all need two places, and on a closed queue two messages.
     [[nodiscard("co_await it")]] auto pop() noexcept { return popping(*this); }
 
     /// Puts `v` at the end if there is room and the queue is open. False: `v` is untouched.

@@ -47,6 +47,14 @@ struct task_access {
     }
 };
 
+/// What a coroutine of the library awaits on a user's behalf: reports leave that co_await out.
+template <class A>
+class unseen {
+public:
+    explicit unseen(A&& a) noexcept : awaitable(std::forward<A>(a)) {}
+    A&& awaitable;
+};
+
 /// One task awaiting another. Owns the child's frame until it resumes; has no destructor, for a parent is
 /// destroyed only when its children are gone.
 template <class T>
@@ -110,9 +118,9 @@ public:
     }
 
     template <class U>
-    task_awaiter<U> await_transform(task<U>&& child, std::source_location at = std::source_location::current()) {
+    auto await_transform(task<U>&& child, std::source_location at = std::source_location::current()) {
         where = at;
-        return task_awaiter<U>(task_access::release(child));
+        return await_on(std::move(child));
     }
 
     template <class U>
@@ -125,13 +133,29 @@ public:
     auto await_transform(A&& a, std::source_location at = std::source_location::current()) {
         static_assert(awaitable<A>, "rondo: this cannot be awaited: it is neither a task nor an awaiter");
         where = at;
+        return await_on(std::forward<A>(a));
+    }
+
+    template <class A>
+    auto await_transform(unseen<A>&& a) {
+        where = std::source_location();
+        return await_on(std::forward<A>(a.awaitable));
+    }
+
+    result<T> outcome;
+
+private:
+    template <class U>
+    static task_awaiter<U> await_on(task<U>&& child) {
+        return task_awaiter<U>(task_access::release(child));
+    }
+    template <class A>
+    static auto await_on(A&& a) {
         if constexpr (composite_awaiter<awaiter_of<A>>)
             return get_awaiter(std::forward<A>(a));
         else
             return host_for<A>(std::forward<A>(a));
     }
-
-    result<T> outcome;
 };
 
 template <class T>

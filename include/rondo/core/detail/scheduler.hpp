@@ -54,9 +54,9 @@ public:
 
     /// Puts `s` behind all that is ready.
     void make_ready(step& s) noexcept {
-        make_ready_here(s);
         if (current_ != this) [[unlikely]]
             notify();
+        make_ready_here(s);
     }
     /// For a frame that has yet to start.
     void make_ready_to_start(frame& f) noexcept {
@@ -124,7 +124,7 @@ protected:
     scheduler() noexcept = default;
     ~scheduler() = default;
 
-    /// Something became ready while the loop is not running.
+    /// Something becomes ready while the loop is not running.
     virtual void notify() noexcept = 0;
 
     static constexpr int budget_of_a_step = 128;

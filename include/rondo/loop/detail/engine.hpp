@@ -179,7 +179,14 @@ public:
     void send(mail& m) noexcept override { box_->send(m); }
 
 private:
-    void notify() noexcept override { driver_->wake(); }
+    /// What was posted before comes first.
+    void notify() noexcept override {
+        collect_letters();
+        driver_->wake();
+    }
+    void collect_letters() noexcept {
+        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
+    }
 
     void enter() const {
         if (scheduler::current() != nullptr)
@@ -204,7 +211,7 @@ private:
 
     /// One round. Left early when `main` has ended, or somebody must be told of a failure.
     std::size_t round(root* main) {
-        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
+        collect_letters();
         fire_timers();
         if (attention_) attend();
         batch_.splice_back(ready_);
@@ -311,7 +318,7 @@ private:
     std::unique_ptr<driver> driver_;
     mailbox* box_;
     timer_heap<time_point> timers_;
-    root* main_ = nullptr;  // of the drive that is on
+    root* main_ = nullptr;                // of the drive that is on
     intrusive_list<root> tasks_;          // what spawn was given and has not ended
     intrusive_list<root> kept_failures_;  // what has ended with an exception that a handle may still ask for
     intrusive_list<step> batch_;          // the rest of the running round

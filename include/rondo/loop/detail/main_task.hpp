@@ -64,9 +64,9 @@ struct made_task<F, Args...> {
 template <class F, class... Args>
 typename made_task<F, Args...>::type call_in_frame(F f, Args... args) {
     if constexpr (takes_rvalues<F, Args...>)
-        co_return co_await f(std::move(args)...);
+        co_return co_await unseen<typename made_task<F, Args...>::type>(f(std::move(args)...));
     else
-        co_return co_await f(args...);
+        co_return co_await unseen<typename made_task<F, Args...>::type>(f(args...));
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -29,6 +29,11 @@ inline std::string_view coroutine_name(const char* function) noexcept {
     return begin == end ? name : name.substr(begin, end - begin);
 }
 
+/// A coroutine of the library itself, which stands between two of the user's.
+inline bool is_unseen(const frame& f) noexcept {
+    return f.waits_on != nullptr && f.waits_on != &first_step::wait() && *f.where.file_name() == '\0';
+}
+
 inline void report_frame(std::string& text, const frame& f, std::size_t depth) {
     text.append(2 * depth, ' ');
     if (f.waits_on == nullptr) {
@@ -61,9 +66,13 @@ inline void report_task(std::string& text, root& task) {
     text += task.name() != nullptr ? task.name() : "a task";
     text += '\n';
     frame* const top = task.top();
-    for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, true)) {
+    for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
+        if (is_unseen(*f)) continue;
         std::size_t depth = 2;
-        for (frame* up = f; up != top && depth < 32; up = up->reports_to->parent()) ++depth;
+        for (frame* up = f; up != top && depth < 32;) {
+            up = up->reports_to->parent();
+            if (!is_unseen(*up)) ++depth;
+        }
         report_frame(text, *f, depth);
     }
 }

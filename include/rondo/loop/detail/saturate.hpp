@@ -53,7 +53,7 @@ inline duration saturate(duration length) noexcept { return length; }
 
 /// `start + length`, or time_point::max().
 inline time_point later(time_point start, duration length) noexcept {
-    if (length >= (time_point::max)() - start) return (time_point::max)();
+    if (start > time_point() && length >= (time_point::max)() - start) return (time_point::max)();
     return start + length;
 }
 

@@ -21,7 +21,7 @@ namespace rondo::inline RONDO_ABI::detail {
 /// exception, and is there only when await_resume was called, so that is done in a step of its own.
 template <class A>
 task<await_result_t<A>> as_task(A a) {
-    co_return co_await std::forward<A>(a);
+    co_return co_await unseen<A>(std::forward<A>(a));
 }
 
 template <class A>
@@ -35,7 +35,7 @@ public:
     explicit task_child(task<T>&& t) : branch(&task_access::release(t)) {}
     template <class A>
         requires(!task_like<A>)
-    explicit task_child(A&& a) : task_child(as_task(std::forward<A>(a))) {}
+    explicit task_child(A&& a) : task_child(as_task<A>(std::forward<A>(a))) {}
     task_child(task_child&& other) noexcept : branch(std::move(other)) {}
     /// Destroys a task that was not started; reports an exception that nobody took.
     ~task_child() {
@@ -54,6 +54,7 @@ public:
     frame* running() const noexcept { return combinator_ == nullptr ? nullptr : top(); }
     bool describe(wait_info&) const noexcept { return false; }
 
+    void throw_failure() {}  // the combinator has it
     T take() { return outcome_.take(); }
     void settle(result<T>& to) { to = std::move(outcome_); }
 
@@ -113,6 +114,10 @@ public:
         return true;
     }
 
+    /// Throws if its result is a failure that it could tell of before it was taken.
+    void throw_failure() {
+        if (failed_) (void)take();
+    }
     value_type take() {
         if (error_) rethrow(std::exchange(error_, nullptr));
         state_ = state::over;
@@ -140,14 +145,11 @@ public:
         if constexpr (requires {
                           { awaiter_.await_failed() } -> std::same_as<bool>;
                       }) {
-            if (combinator_->settles_on_failure() && awaiter_.await_failed()) {
-                state_ = state::granted;
-                guarded([&] { (void)take(); }, [&](std::exception_ptr error) { fail(std::move(error)); });
-                return;
-            }
+            // The failure itself stays where it is until the parent resumes, as a value does.
+            failed_ = awaiter_.await_failed();
         }
         state_ = state::granted;
-        combinator_->granted(nullptr);
+        combinator_->granted(failed_ ? &error_ : nullptr);
     }
     void unwoken() noexcept override {
         state_ = state::waiting;
@@ -178,6 +180,7 @@ private:
 
     combinator* combinator_ = nullptr;
     state state_ = state::unstarted;
+    bool failed_ = false;
     std::exception_ptr error_;
     awaiter_type awaiter_;
 };

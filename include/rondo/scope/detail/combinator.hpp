@@ -20,10 +20,9 @@ public:
 
     /// Which ends of children settle() is called for.
     enum class settles { never, on_failure, on_any_end };
-    bool settles_on_failure() const noexcept { return settles_ != settles::never; }
 
     // The children report here, each once. `error`: where a child that has failed keeps what it threw; settle may
-    // take it from there. Null: it has not failed.
+    // take it from there; empty when the child will throw by itself. Null: it has not failed.
 
     /// A child task has run to its end. Returns the frame to go on with in this step.
     frame* ended(std::exception_ptr* error) noexcept {

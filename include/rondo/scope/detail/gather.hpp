@@ -66,9 +66,9 @@ protected:
 
     virtual void cancel_children() noexcept = 0;
 
+    bool has_failed() const noexcept { return failed_; }
     void throw_failure() {
-        if (failed_) [[unlikely]]
-            rethrow(std::exchange(first_, nullptr));
+        if (first_) rethrow(std::exchange(first_, nullptr));
     }
 
 private:
@@ -104,7 +104,10 @@ public:
     }
 
     auto await_resume() {
-        this->throw_failure();
+        if (this->has_failed()) [[unlikely]] {
+            this->throw_failure();
+            for_each([](auto& child) { child.throw_failure(); });
+        }
         constexpr bool is_all_void = sizeof...(As) != 0 && (std::is_void_v<await_result_t<As>> && ...);
         return std::apply(
             [](auto&... child) {
@@ -172,7 +175,8 @@ public:
     }
 
     auto await_resume() {
-        this->throw_failure();
+        if (this->has_failed()) [[unlikely]]
+            this->throw_failure();
         if constexpr (Mode == failures::settle || !std::is_void_v<T>) {
             std::vector<decltype(harvest<Mode>(children_.front()))> results;
             results.reserve(children_.size());
