@@ -56,6 +56,15 @@ private:
 
 ready_with operator co_await(const with_free_operator& operand) { return ready_with(operand.value()); }
 
+// The public protocol knows no await_suspend that says whether it suspends.
+class native_that_answers {
+public:
+    bool await_ready() const noexcept { return false; }
+    bool await_suspend(rondo::resumer) const noexcept { return false; }
+    void await_resume() const noexcept {}
+    bool await_cancel() noexcept { return true; }
+};
+
 class not_awaitable {};
 
 }  // namespace
@@ -65,7 +74,7 @@ static_assert(!awaitable<task<>&> && !awaitable<task<int>&> && !awaitable<const 
 static_assert(!awaitable<int> && !awaitable<not_awaitable> && !awaitable<void> && !awaitable<std::string>);
 static_assert(awaitable<std::suspend_always> && awaitable<std::suspend_never>);
 static_assert(awaitable<support::parking&> && awaitable<with_free_operator> && awaitable<ready_with>);
-static_assert(awaitable<support::native_operation&>);
+static_assert(awaitable<support::native_operation&> && !awaitable<native_that_answers>);
 static_assert(awaitable<rondo::join_handle<int>&> && awaitable<rondo::join_handle<>&>);
 static_assert(awaitable<decltype(rondo::sleep(1s))> && awaitable<decltype(rondo::yield())>);
 

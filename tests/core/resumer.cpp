@@ -187,6 +187,39 @@ TEST_CASE("an operation may resume inside await_suspend") {
     CHECK(log == lines{"done"});
 }
 
+TEST_CASE("an operation may resume and then cancel its task inside await_suspend: it is unwound after that") {
+    class resumes_and_cancels {
+    public:
+        resumes_and_cancels(join_handle<>& own, lines& log) : own_(own), log_(log) {}
+        resumes_and_cancels(const resumes_and_cancels&) = delete;
+        resumes_and_cancels& operator=(const resumes_and_cancels&) = delete;
+        bool await_ready() const noexcept { return false; }
+        void await_suspend(resumer given) {
+            given.resume();
+            own_.cancel();
+            log_.push_back("cancelled");  // reads the awaiter, which lies in the task's frame
+        }
+        void await_resume() const noexcept {}
+        bool await_cancel() noexcept { return true; }
+
+    private:
+        join_handle<>& own_;
+        lines& log_;
+    };
+    lines log;
+    join_handle<> handle;
+    auto body = [](join_handle<>& own, lines& out) -> task<> {
+        support::note_at_exit gone(out, "gone");
+        co_await resumes_and_cancels(own, out);
+        out.push_back("went on");
+    };
+    event_loop loop(support::virtual_time());
+    handle = loop.spawn(body(handle, log));
+    loop.run();
+    CHECK(handle.done());
+    CHECK(log == lines{"cancelled", "gone"});
+}
+
 TEST_CASE("an operation may throw from await_suspend: the task gets the exception") {
     class refuses {
     public:

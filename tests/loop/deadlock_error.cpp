@@ -14,6 +14,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -102,12 +103,12 @@ TEST_CASE("spawned tasks are reported by the names that spawn was given") {
 
 TEST_CASE("names given to the free spawn are reported as well, and main is called main") {
     auto main = []() -> task<> {
-        (void)rondo::spawn(is_stuck(), "helper");
+        (void)rondo::spawn(is_stuck(), "the assistant");
         co_await is_stuck();
     };
     const std::string report = report_of([&] { rondo::testing::run(main()); });
     INFO(report);
-    CHECK(contains(report, "helper"));
+    CHECK(contains(report, "the assistant"));
     CHECK(contains(report, "main"));
 }
 
@@ -132,6 +133,19 @@ TEST_CASE("the report says what a task waits for") {
     INFO(report);
     CHECK(contains(report, "sleep"));
     CHECK(contains(report, "join_handle"));
+}
+
+TEST_CASE("the report leaves out the library's own coroutines") {
+    const int calls_line = __LINE__ + 1;
+    auto calls = [](join_handle<>& own) -> task<> { co_await rondo::when_all(rondo::when_all(is_stuck()), own); };
+    event_loop loop(support::virtual_time());
+    join_handle<> stuck = loop.spawn(is_stuck());
+    loop.spawn(calls, std::ref(stuck));
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, at_line(stuck_line)));
+    CHECK(contains(report, at_line(calls_line)));
+    for (const char* own : {"call_in_frame", "as_task", "/detail/", ".hpp"}) CHECK(!contains(report, own));
 }
 
 TEST_CASE("run() without main throws it when all that is left is stuck, and leaves the tasks where they are") {

@@ -95,6 +95,17 @@ TEST_CASE("what became ready first runs first: spawned tasks, posted functions a
     CHECK(log == lines{"spawned 1", "posted 1", "resumed", "posted 2", "spawned 2", "main"});
 }
 
+TEST_CASE("what is posted and spawned outside a run keeps its order, too") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    loop.post([&] { log.push_back("posted 1"); });
+    loop.spawn(support::note(log, "spawned 1"));
+    loop.post([&] { log.push_back("posted 2"); });
+    loop.spawn(support::note(log, "spawned 2"));
+    loop.run();
+    CHECK(log == lines{"posted 1", "spawned 1", "posted 2", "spawned 2"});
+}
+
 TEST_CASE("tasks that yield take turns") {
     lines log;
     event_loop loop(support::virtual_time());
@@ -418,16 +429,14 @@ TEST_CASE("a stopped run(main) leaves the spawned tasks where they are") {
     CHECK(log == lines{"tick 1", "tick 2", "tick 3"});
 }
 
-TEST_CASE("a stop in the step in which main ends is not lost: this run or the next is cancelled") {
+TEST_CASE("a stop in the step in which main ends is for the next run") {
     event_loop loop(support::virtual_time());
     auto main = [](event_loop& own) -> task<> {
         own.stop();
         co_return;
     };
-    int cancelled = 0;
-    if (loop.try_run(main(loop)).is_cancelled()) ++cancelled;
-    if (loop.try_run(support::nothing()).is_cancelled()) ++cancelled;
-    CHECK(cancelled == 1);
+    CHECK(loop.try_run(main(loop)).has_value());
+    CHECK(loop.try_run(support::nothing()).is_cancelled());
     CHECK(loop.try_run(support::nothing()).has_value());
 }
 
@@ -454,6 +463,20 @@ TEST_CASE("stop() before run() cancels what is there, unstarted") {
     CHECK(log.empty());
     loop.run();
     CHECK(log.empty());
+}
+
+TEST_CASE("run() without main uses a stop up, also when it finds nothing to cancel") {
+    event_loop loop(support::virtual_time());
+    loop.stop();
+    loop.run();
+    CHECK(loop.run(support::give(1)) == 1);
+    auto stops = [](event_loop& own) -> task<> {
+        own.stop();
+        co_return;
+    };
+    loop.spawn(stops(loop));
+    loop.run();
+    CHECK(loop.run(support::give(2)) == 2);
 }
 
 // --- close ---
@@ -550,6 +573,23 @@ TEST_CASE("a loop may be closed by one of its own tasks, which ends at its next 
     loop.poll();
     CHECK(log == lines{"other waits", "other gone", "something left", "closer gone"});
     CHECK(loop.close());
+}
+
+TEST_CASE("what a task spawns after it has closed its loop is destroyed unstarted") {
+    lines log;
+    auto closes = [](event_loop& own, lines& out) -> task<> {
+        own.close();
+        join_handle<> handle = rondo::spawn(support::note(out, "ran"));
+        out.push_back(handle.done() ? "destroyed" : "alive");
+        co_await rondo::yield();
+    };
+    event_loop as_main(support::virtual_time());
+    CHECK_THROWS_AS(as_main.run(closes(as_main, log)), rondo::cancelled);
+    as_main.run();
+    event_loop spawned(support::virtual_time());
+    spawned.spawn(closes(spawned, log));
+    spawned.run();
+    CHECK(log == lines{"destroyed", "destroyed"});
 }
 
 TEST_CASE("a loop may be closed by a posted function") {

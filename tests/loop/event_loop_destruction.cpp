@@ -16,6 +16,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -186,6 +187,27 @@ TEST_CASE("destructors that close, stop, post and ask while the loop goes") {
     loop->poll();
     loop.reset();
     CHECK(ran == 3);
+    CHECK(tracked::live() == 0);
+}
+
+TEST_CASE("a handler of exceptions that posts and drops handles while the loop goes") {
+    int told = 0;
+    auto fails = []() -> task<> {
+        throw std::runtime_error("kept");
+        co_return;
+    };
+    auto loop = make_loop();
+    event_loop* const raw = loop.get();
+    std::vector<join_handle<>> handles;
+    for (int i = 0; i < 3; ++i) handles.push_back(loop->spawn(fails()));
+    loop->run();
+    loop->on_unhandled_exception([&, raw](std::exception_ptr) {
+        ++told;
+        raw->post([counted = tracked(1)] { (void)counted; });
+        if (!handles.empty()) handles.pop_back();
+    });
+    loop.reset();
+    CHECK(told == 3);
     CHECK(tracked::live() == 0);
 }
 

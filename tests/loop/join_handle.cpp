@@ -305,6 +305,22 @@ TEST_CASE("awaiting one's own handle throws logic_error, also from a child") {
     CHECK(log == lines{"own handle: logic_error", "own handle from below: logic_error"});
 }
 
+TEST_CASE("one's own handle in a when_all throws logic_error, too") {
+    lines log;
+    event_loop loop(support::virtual_time());
+    join_handle<> self;
+    auto awaits_itself = [](join_handle<>& own, lines& out) -> task<> {
+        try {
+            co_await rondo::when_all(support::nap(1s), own);
+        } catch (const std::logic_error&) {
+            out.push_back("logic_error");
+        }
+    };
+    self = loop.spawn(awaits_itself(self, log));
+    loop.run();
+    CHECK(log == lines{"logic_error"});
+}
+
 TEST_CASE("a task that was refused its own handle can still be joined by another") {
     lines log;
     event_loop loop(support::virtual_time());

@@ -70,6 +70,22 @@ TEST_CASE("when the loop is gone, post says false and destroys the function") {
     CHECK(!copy.post([] {}));
 }
 
+TEST_CASE("a handle whose loop is gone does not post to one that took its place in memory") {
+    std::optional<event_loop> loop(std::in_place, support::virtual_time());
+    const loop_handle handle = loop->handle();
+    loop.emplace(support::virtual_time());
+    bool ran = false;
+    auto main = [](const loop_handle& old, bool& flag) -> rondo::task<bool> {
+        const bool posted = old.post([&flag] { flag = true; });
+        co_await support::yields(2);
+        co_return posted;
+    };
+    CHECK(!loop->run(main(handle, ran)));
+    CHECK(!handle.post([&] { ran = true; }));
+    loop->run();
+    CHECK(!ran);
+}
+
 TEST_CASE("a handle does not keep its loop running") {
     event_loop loop(support::virtual_time());
     const loop_handle handle = loop.handle();

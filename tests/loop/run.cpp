@@ -100,6 +100,22 @@ TEST_CASE("run cancels the tasks that are left when main has ended, before it re
     CHECK(log == lines{"left waits", "left gone"});
 }
 
+TEST_CASE("tasks that wait for one another are no failure when run cancels what is left") {
+    auto joins = [](join_handle<>& other) -> task<> { co_await rondo::when_all(other, support::stuck()); };
+    join_handle<> joined;
+    join_handle<> joiner;
+    auto main = [&]() -> task<int> {
+        joined = rondo::spawn(support::stuck());
+        joiner = rondo::spawn(joins(joined));
+        co_await support::yields(2);
+        co_return 5;
+    };
+    auto made = main();
+    CHECK(rondo::testing::run(std::move(made)) == 5);
+    CHECK(joined.done());
+    CHECK(joiner.done());
+}
+
 TEST_CASE("a task that cannot be withdrawn is waited for at the end of run") {
     lines log;
     support::parking place;

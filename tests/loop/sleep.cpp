@@ -153,6 +153,30 @@ TEST_CASE("no length overflows, and a long sleep beside short ones does them no 
     CHECK(!centuries.done());
 }
 
+TEST_CASE("centuries in units that do not divide a nanosecond do not overflow on the way") {
+    using thirds = std::chrono::duration<std::int64_t, std::ratio<1, 3>>;
+    using sixtieths = std::chrono::duration<std::int64_t, std::ratio<1, 60>>;
+    const std::int64_t seconds = 8'333'333'333;  // 264 years
+    CHECK(slept(thirds(seconds * 3)) == std::chrono::seconds(seconds));
+    CHECK(slept(thirds(seconds * 3 + 1)) == std::chrono::seconds(seconds) + 333'333'334ns);
+    CHECK(slept(sixtieths(seconds * 60)) == std::chrono::seconds(seconds));
+    CHECK(is_endless(thirds((std::numeric_limits<std::int64_t>::max)())));
+}
+
+TEST_CASE("a clock may begin before zero, at the lowest time there is") {
+    for (const rondo::time_point start : {rondo::time_point(-1h), (rondo::time_point::min)()}) {
+        support::manual_clock clock;
+        clock.now = start;
+        event_loop loop(clock.driver());
+        loop.run(sleeps(1ms));
+        CHECK(clock.now == start + 1ms);
+        loop.run(sleeps(-1h));
+        CHECK(clock.now == start + 1ms);
+        loop.run(sleeps((rondo::duration::max)() - 1h));
+        CHECK(clock.now == start + 1ms + ((rondo::duration::max)() - 1h));
+    }
+}
+
 TEST_CASE("a length that is not a number throws invalid_argument") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     CHECK_THROWS_AS(slept(std::chrono::duration<double>(nan)), std::invalid_argument);

@@ -523,10 +523,12 @@ public:
         if (!actors_.empty()) cancel(*actors_[pick(actors_.size())]);
     }
 
-    // A failure that the parent of a when_all was to be told, and now will not be, is reported; that of a when_all_settled may be.
+    // An exception that a task was to be told, and now will not be, is reported; one that has not been thrown yet, as that
+    // of an operand, or that is to be an outcome, may be.
     void drop(actor& a) {
-        if (a.now == actor::state::ready && a.end != ending::values && a.composite)
-            ++must_be_unhandled_, ++may_be_unhandled_;
+        const bool fails = a.now == actor::state::ready && a.end != ending::values && a.composite;
+        if (fails && a.end == ending::boom) ++must_be_unhandled_;
+        if (fails) ++may_be_unhandled_;
         if (a.settles && !a.operands.empty() && a.operands[0].now == operand::state::refused) ++may_be_unhandled_;
         reference.cancel(a);
     }

@@ -572,6 +572,97 @@ void destroy_under_when_all(bool push, std::chrono::milliseconds waited) {
     CHECK(log == lines{"gone"});
 }
 
+// ---- Operations that need not wait ----
+
+task<> sets(bool& flag) {
+    flag = true;
+    co_return;
+}
+
+// Whether a task that is ready has its turn while this one awaits what `make` makes, at most `times` times.
+template <class Make>
+task<bool> lets_others_run(Make make, int times) {
+    bool ran = false;
+    auto other = rondo::spawn(sets(ran));
+    for (int i = 0; i < times && !ran; ++i) co_await make();
+    const bool in_time = ran;
+    co_await other;
+    co_return in_time;
+}
+
+// ---- Awaitables that throw ----
+
+class throws_when_taken {
+public:
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    int await_resume() const { throw std::runtime_error("boom"); }
+};
+
+class native_that_throws {
+public:
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(rondo::resumer given) const { given.resume(); }
+    int await_resume() const { throw std::runtime_error("boom"); }
+    bool await_cancel() noexcept { return true; }
+};
+
+template <class Thrower>
+task<> pops_beside(bounded_queue<int>& queue, bool pop_first, lines& log) {
+    try {
+        if (pop_first)
+            co_await when_all(queue.pop(), Thrower());
+        else
+            co_await when_all(Thrower(), queue.pop());
+    } catch (const std::runtime_error& error) {
+        log.push_back(error.what());
+    }
+}
+
+// ---- Failures of operands whose parent is cancelled before it resumes ----
+
+task<> pushes_beside_a_nap(bounded_queue<int>& queue) { co_await when_all(queue.push(1), support::nap(1h)); }
+
+task<> cancels_a_push_that_close_has_failed(lines&) {
+    bounded_queue<int> queue(1);
+    queue.try_push(0);
+    auto pushing = rondo::spawn(pushes_beside_a_nap(queue));
+    co_await rondo::sleep(1ms);
+    queue.close();
+    pushing.cancel();
+    CHECK(pushing.done());
+}
+
+task<> joins_beside_a_nap(rondo::join_handle<>& other) { co_await when_all(other, support::nap(1h)); }
+
+task<> cancels_a_join_that_has_failed(lines& caught) {
+    auto failing = rondo::spawn(fail_after("boom", 1ms));
+    auto joining = rondo::spawn(joins_beside_a_nap(failing));
+    co_await rondo::sleep(1ms);
+    while (!failing.done()) co_await rondo::yield();  // the joiner resumes in the next round
+    joining.cancel();
+    CHECK(joining.done());
+    try {
+        co_await failing;
+    } catch (const std::runtime_error& error) {
+        caught.push_back(error.what());
+    }
+}
+
+task<> joins_again_what_when_all_has_thrown(lines& caught) {
+    auto failing = rondo::spawn(fail_after("boom", 1ms));
+    try {
+        co_await when_all(failing, support::nap(1h));
+    } catch (const std::runtime_error& error) {
+        caught.push_back(error.what());
+    }
+    try {
+        co_await failing;
+    } catch (const std::logic_error&) {
+        caught.push_back("joined already");
+    }
+}
+
 task<> stuck_here(bounded_queue<int>& queue, unsigned& line) {
     line = __LINE__ + 1;
     co_await when_all(queue.pop(), rondo::sleep(1ms));
@@ -708,6 +799,43 @@ TEST_CASE("a message whose move throws when the parent takes it stays at the fro
 TEST_CASE("a when_all over a queue that is destroyed never resumes, and unwinds when it is cancelled") {
     for (const bool push : {false, true})
         for (const auto waited : {5ms, 20ms}) destroy_under_when_all(push, waited);
+}
+
+TEST_CASE("a when_all of yields and empty sleeps lets others go first, as they do alone") {
+    CHECK(rondo::testing::run(lets_others_run([] { return when_all(rondo::yield()); }, 1)));
+    CHECK(rondo::testing::run(lets_others_run([] { return when_all(rondo::sleep(0s), rondo::sleep(-1s)); }, 1)));
+    CHECK(rondo::testing::run(lets_others_run([] { return rondo::when_all_settled(rondo::yield()); }, 1)));
+}
+
+TEST_CASE("a when_all of queue operations that never wait does not starve another task") {
+    bounded_queue<int> queue(1);
+    CHECK(rondo::testing::run(lets_others_run([&] { return when_all(queue.push(1), queue.pop()); }, 10'000)));
+}
+
+TEST_CASE("an awaitable that throws gives the message of its sibling back, and cancels the pop that waits") {
+    for (const bool pop_first : {true, false}) {
+        bounded_queue<int> queue(1);
+        lines log;
+        rondo::testing::run(pops_beside<throws_when_taken>(queue, pop_first, log));
+        rondo::testing::run(pops_beside<native_that_throws>(queue, pop_first, log));
+        queue.try_push(1);
+        rondo::testing::run(pops_beside<throws_when_taken>(queue, pop_first, log));
+        rondo::testing::run(pops_beside<native_that_throws>(queue, pop_first, log));
+        CHECK(log == lines{"boom", "boom", "boom", "boom"});
+        const std::optional<int> left = queue.try_pop();
+        CHECK(left == 1);
+    }
+}
+
+TEST_CASE("an operand that failed has nothing to report when its parent is cancelled before it resumes") {
+    CHECK(run_and_collect(cancels_a_push_that_close_has_failed).empty());
+    CHECK(run_and_collect(cancels_a_join_that_has_failed) == lines{"boom"});
+}
+
+TEST_CASE("a handle whose failure a when_all has thrown has had its joiner") {
+    lines caught;
+    rondo::testing::run(joins_again_what_when_all_has_thrown(caught));
+    CHECK(caught == lines{"boom", "joined already"});
 }
 
 TEST_CASE("the stuck report names the line where a when_all of operations waits") {

@@ -118,6 +118,23 @@ task<> of_moved_elements() {
     CHECK(squares == std::vector<int>{49, 36});
 }
 
+// Its size is an int, as in some libraries.
+class sized_by_int {
+public:
+    explicit sized_by_int(std::vector<task<int>> tasks) : tasks_(std::move(tasks)) {}
+    int size() const { return static_cast<int>(tasks_.size()); }
+    auto begin() { return std::make_move_iterator(tasks_.begin()); }
+    auto end() { return std::make_move_iterator(tasks_.end()); }
+
+private:
+    std::vector<task<int>> tasks_;
+};
+
+task<> of_a_range_sized_by_int() {
+    const std::vector<int> squares = co_await when_all(sized_by_int(make_squares()));
+    CHECK(squares == std::vector<int>{49, 36});
+}
+
 task<> of_nothing(lines& log) {
     rondo::spawn(support::note(log, "other"));
     const std::vector<int> none = co_await when_all(std::vector<task<int>>());
@@ -363,6 +380,7 @@ TEST_CASE("when_all of a view makes the tasks from it") {
 TEST_CASE("when_all takes any range of tasks that it may move from") {
     rondo::testing::run(of_a_list_and_an_array());
     rondo::testing::run(of_moved_elements());
+    rondo::testing::run(of_a_range_sized_by_int());
 }
 
 TEST_CASE("when_all of an empty range completes at once") {

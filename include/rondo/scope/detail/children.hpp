@@ -96,7 +96,10 @@ public:
         guarded([&] { suspend(); }, [&](std::exception_ptr error) { fail(std::move(error)); });
     }
 
-    void cancel() noexcept { withdraw(); }
+    /// For another child's sake; not for its own: the parent is to take the failure.
+    void cancel() noexcept {
+        if (!failed_) withdraw();
+    }
     void withdraw() noexcept {
         if (state_ == state::waiting) {
             if (is_linked()) unlink();  // a yield
