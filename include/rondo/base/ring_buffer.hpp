@@ -36,7 +36,7 @@ public:
     bool full() const noexcept { return size_ == capacity_; }
 
     /// The n-th oldest.
-    T& operator[](std::size_t n) noexcept { return slots_[order_[place(n)]]; }
+    T& operator[](std::size_t n) noexcept { return slots_[order_[n == 0 ? first_ : place(n)]]; }
 
     /// Needs room. If the constructor of T throws, nothing has changed.
     template <class... Args>
@@ -48,10 +48,9 @@ public:
 
     /// Destroys the n-th oldest. Cost: O(n).
     void erase(std::size_t n) noexcept {
-        const std::size_t slot = order_[place(n)];
-        std::destroy_at(slots_ + slot);
-        for (; n > 0; --n) order_[place(n)] = order_[place(n - 1)];
-        order_[first_] = slot;
+        if (n != 0) [[unlikely]]
+            bring_to_front(n);
+        std::destroy_at(slots_ + order_[first_]);
         if (++first_ == capacity_) first_ = 0;
         --size_;
     }
@@ -60,6 +59,12 @@ private:
     std::size_t place(std::size_t n) const noexcept {
         const std::size_t behind = capacity_ - first_;
         return n < behind ? first_ + n : n - behind;
+    }
+
+    void bring_to_front(std::size_t n) noexcept {
+        const std::size_t slot = order_[place(n)];
+        for (; n > 0; --n) order_[place(n)] = order_[place(n - 1)];
+        order_[first_] = slot;
     }
 
     std::unique_ptr<std::size_t[]> order_;

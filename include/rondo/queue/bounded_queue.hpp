@@ -5,6 +5,7 @@
 // A queue between tasks that holds at most so many messages: asyncio.Queue with a limit, and with an end. Use it to let producers
 // wait for consumers. For messages that must survive a consumer's death take message_queue.
 
+#include <rondo/base/result.hpp>
 #include <rondo/base/ring_buffer.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/core/errors.hpp>
@@ -15,6 +16,7 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -159,6 +161,10 @@ private:
         return capacity;
     }
 
+    static constexpr bool stores_without_throwing =
+        std::is_nothrow_move_constructible_v<T> &&
+        (std::is_nothrow_copy_constructible_v<T> || !std::copy_constructible<T>);
+
     bool is_drained() const noexcept { return closed_ && messages_.empty(); }
 
     template <class U>
@@ -200,8 +206,11 @@ private:
     void settle() noexcept {
         while (!closed_ && !pushers_.empty() && !full()) {
             auto& p = static_cast<detail::push_awaiter<T>&>(pushers_.front());
-            detail::guarded([&] { store(*p.value_, p.movable_); },
-                            [&](std::exception_ptr error) { p.error_ = std::move(error); });
+            if constexpr (stores_without_throwing)
+                store(*p.value_, p.movable_);
+            else
+                detail::guarded([&] { store(*p.value_, p.movable_); },
+                                [&](std::exception_ptr error) { p.error_ = std::move(error); });
             p.stored_ = true;
             pushers_.grant_front();
         }
@@ -288,8 +297,9 @@ public:
     }
     void await_resume() {
         leave();
-        if (error_) [[unlikely]]
-            rethrow(std::move(error_));
+        if constexpr (!bounded_queue<T>::stores_without_throwing)
+            if (error_) [[unlikely]]
+                rethrow(std::move(error_));
         if (stored_) return;
         if (q_->closed_) raise<queue_closed>();
         push();
@@ -299,7 +309,11 @@ public:
         return true;
     }
     /// Whether await_resume would throw: lets a combinator know of the failure when it happens.
-    bool await_failed() const noexcept { return is_granted() && (error_ != nullptr || !stored_); }
+    bool await_failed() const noexcept {
+        if constexpr (!bounded_queue<T>::stores_without_throwing)
+            if (is_granted() && error_ != nullptr) return true;
+        return is_granted() && !stored_;
+    }
     wait_info await_describe() const noexcept {
         return is_detached() ? wait_info("bounded_queue::push (the queue is gone)", nullptr)
                              : wait_info("bounded_queue::push", q_);
@@ -319,7 +333,9 @@ private:
     const T* value_;
     bool movable_;
     bool stored_ = false;
-    std::exception_ptr error_;
+    // What the move threw when the waiting push was served.
+    [[no_unique_address]] std::conditional_t<bounded_queue<T>::stores_without_throwing, nothing, std::exception_ptr>
+        error_;
 };
 
 }  // namespace detail
