@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Everything portable, in one include.
+// Everything portable, in one include. For daily use: task, run, spawn and join_handle, sleep, yield, interval, when_all,
+// when_all_settled and outcome, bounded_queue. To embed a loop: event_loop, driver, loop_handle, work_guard. To write
+// operations of your own: resumer; primitives of your own: wait_list.
 
 #include <rondo/base/config.hpp>
 #include <rondo/base/version.hpp>

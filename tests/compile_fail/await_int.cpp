@@ -1,4 +1,4 @@
-// expect: awaitable
+// expect: this cannot be awaited
 #include <rondo/rondo.hpp>
 
 rondo::task<> child() { co_return; }

@@ -1,4 +1,4 @@
-// expect: awaitable
+// expect: co_await std::move(t)
 #include <rondo/rondo.hpp>
 
 #include <utility>

@@ -1,4 +1,4 @@
-// expect: task
+// expect: spawn takes a task and a name
 #include <rondo/rondo.hpp>
 
 rondo::task<> child() { co_return; }

@@ -232,3 +232,16 @@ TEST_CASE("a deep chain and many tasks are reported, too") {
     CHECK(contains(report, at_line(stuck_line)));
     CHECK(contains(report, "number 999"));
 }
+
+TEST_CASE("the report tells of failures that nobody has joined, for they may be the cause") {
+    const std::string report = report_of([] {
+        rondo::testing::run([]() -> task<> {
+            rondo::bounded_queue<int> queue(1);
+            auto worker = rondo::spawn([]() -> task<> { throw std::runtime_error("the real cause"); co_return; }(), "worker");
+            co_await queue.push(1);
+            co_await queue.push(2);  // nobody is left to take anything
+        }());
+    });
+    CHECK(contains(report, "nobody has joined"));
+    CHECK(contains(report, "worker: the real cause"));
+}

@@ -76,6 +76,23 @@ void guarded(Body&& body, Handler&& handler) {
 #endif
 }
 
+/// Calls `visitor` with the text of `error`.
+template <class Visitor>
+void read_error(const std::exception_ptr& error, Visitor&& visitor) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        visitor(e.what());
+    } catch (...) {
+        visitor("an exception that is no std::exception");
+    }
+#else
+    (void)error;
+    (void)visitor;
+#endif
+}
+
 /// An exception_ptr to a new `Error{args...}`. Without exceptions the value forms (try_, settled, outcome)
 /// need only to know that there is an error, so any non-null pointer would do; there is none to make, and
 /// the program ends with the text.

@@ -82,8 +82,8 @@ public:
 
     /// The value, moved out, or the exception, thrown. Only for a result that has one of them.
     T take() {
-        if (state_ == state::error) [[unlikely]]
-            rethrow(std::move(error_));
+        if (state_ != state::value) [[unlikely]]
+            take_failure();
         if constexpr (std::is_reference_v<T>) {
             return static_cast<T>(*value_);
         } else if constexpr (!std::is_void_v<T>) {
@@ -92,6 +92,11 @@ public:
     }
 
 private:
+    [[noreturn]] void take_failure() {
+        if (state_ == state::error) rethrow(std::move(error_));
+        fatal("rondo: a task<T> came to its end without co_return: it has no result");
+    }
+
     enum class state : unsigned char { empty, value, error, cancelled };
 
     void reset() noexcept {

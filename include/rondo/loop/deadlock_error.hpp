@@ -12,7 +12,8 @@
 namespace rondo::inline RONDO_ABI {
 
 /// Nothing is ready, no timer is set, nothing outside is under way, and tasks still wait. what() lists
-/// them: the name that spawn was given, and for each co_await up the chain its file, line and what it waits for.
+/// them: the name that spawn was given, and for each co_await up the chain its file, line and what it waits for;
+/// and tasks that have failed without being joined, for one of them may be the cause.
 class deadlock_error : public std::runtime_error {
 public:
     explicit deadlock_error(const std::string& report) : std::runtime_error(report) {}

@@ -88,6 +88,11 @@ public:
     auto spawn(F f, Args... args) {
         return spawn(detail::call_in_frame(std::move(f), std::move(args)...));
     }
+    template <class F, class... Args>
+        requires detail::makes_no_task<F, Args...>
+    void spawn(F&&, Args&&...) {
+        detail::explain_spawn<std::decay_t<F>>();
+    }
 
     /// Runs `f()` on the loop's thread, as a ready step of its own. What it throws goes to on_unhandled_exception. One that the loop
     /// does not come to before its end is destroyed unrun.

@@ -7,6 +7,7 @@
 #include <rondo/loop/event_loop.hpp>
 
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -18,11 +19,18 @@ join_handle<T> spawn(task<T> t, std::string_view name = {}) {
     return event_loop::current().spawn(std::move(t), name);
 }
 
-/// The same for the task that `f(args...)` returns; `f` and `args` live in the task's frame.
+/// The same for the task that `f(args...)` returns; `f` and `args` are copied or moved into the task's frame
+/// (std::ref(x) passes a reference).
 template <class F, class... Args>
     requires detail::makes_task<F, Args...>
 auto spawn(F f, Args... args) {
     return event_loop::current().spawn(std::move(f), std::move(args)...);
+}
+
+template <class F, class... Args>
+    requires detail::makes_no_task<F, Args...>
+void spawn(F&&, Args&&...) {
+    detail::explain_spawn<std::decay_t<F>>();
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -3,7 +3,7 @@
 #pragma once
 
 // A queue between tasks that holds at most so many messages: asyncio.Queue with a limit, and with an end. Use it to let producers
-// wait for consumers. For messages that must survive a consumer's death take message_queue.
+// wait for consumers.
 
 #include <rondo/base/result.hpp>
 #include <rondo/base/ring_buffer.hpp>

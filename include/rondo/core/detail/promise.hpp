@@ -124,14 +124,17 @@ public:
     }
 
     template <class U>
-    void await_transform(task<U>& child) {
-        static_assert(!sizeof(child), "rondo: a task is awaited once, and consumed: co_await std::move(t)");
+    std::suspend_always await_transform(task<U>&) {
+        static_assert(!sizeof(U*), "rondo: a task is awaited once, and consumed: co_await std::move(t)");
+        return {};
     }
 
     template <class A>
         requires(!task_like<A>)
     auto await_transform(A&& a, std::source_location at = std::source_location::current()) {
-        static_assert(awaitable<A>, "rondo: this cannot be awaited: it is neither a task nor an awaiter");
+        static_assert(awaitable<A>,
+                      "rondo: this cannot be awaited: it is neither a task nor an awaiter (a duration? co_await "
+                      "rondo::sleep(it))");
         where = at;
         return await_on(std::forward<A>(a));
     }

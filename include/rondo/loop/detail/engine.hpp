@@ -88,7 +88,7 @@ public:
                 wait();
             } else if (r.how == ending::done) {
                 r.how = ending::deadlocked;
-                r.report = report_deadlock(main, tasks_);
+                r.report = report_deadlock(main, tasks_, kept_failures_);
             } else {
                 if (alone || main == nullptr) raze_all();
                 if (main != nullptr) raze(*main);

@@ -50,6 +50,16 @@ concept makes_task = takes_rvalues<F, Args...> || requires(F& f, Args&... args) 
     { f(args...) } -> task_like;
 };
 
+/// Neither a task nor a callable that makes one from these: caught by an overload that says so.
+template <class F, class... Args>
+concept makes_no_task = !task_like<F> && !makes_task<std::decay_t<F>, std::decay_t<Args>...>;
+template <class F>
+void explain_spawn() {
+    static_assert(!sizeof(F*),
+                  "rondo: spawn takes a task and a name, or a callable that returns a task, with its "
+                  "arguments (std::ref(x) for a reference) and no name");
+}
+
 template <class F, class... Args>
 struct made_task {
     using type = decltype(std::declval<F&>()(std::declval<Args&>()...));

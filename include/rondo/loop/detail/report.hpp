@@ -77,11 +77,19 @@ inline void report_task(std::string& text, root& task) {
     }
 }
 
-inline std::string report_deadlock(root* main, intrusive_list<root>& tasks) {
+inline std::string report_deadlock(root* main, intrusive_list<root>& tasks, intrusive_list<root>& failed) {
     std::string text =
         "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:\n";
     if (main != nullptr) report_task(text, *main);
     for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) report_task(text, *r);
+    if (!failed.empty()) text += "These have failed, and nobody has joined them:\n";
+    for (root* r = failed.next(nullptr); r != nullptr; r = failed.next(r)) {
+        text += "  ";
+        text += r->name() != nullptr ? r->name() : "a task";
+        text += ": ";
+        read_error(r->failure(), [&](const char* what) { text += what; });
+        text += '\n';
+    }
     text.pop_back();  // the last newline
     return text;
 }

@@ -6,6 +6,8 @@
 
 #include <rondo/core/detail/branch.hpp>
 
+#include <exception>
+
 namespace rondo::inline RONDO_ABI::detail {
 
 class root : public branch, public list_node {
@@ -15,6 +17,9 @@ public:
 
     /// Of one that has ended with an exception that nobody has collected yet: the loop is about to go.
     virtual void loop_ends() noexcept {}
+
+    /// What it has thrown; null if it has not.
+    virtual std::exception_ptr failure() const noexcept { return nullptr; }
 
     scheduler& loop() const noexcept { return *loop_; }
     void cancel() noexcept { branch::cancel(*loop_); }

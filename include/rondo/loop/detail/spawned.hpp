@@ -42,6 +42,9 @@ public:
         : root(loop, top), name_(std::move(name)) {}
 
     const char* name() const noexcept override { return name_.get(); }
+    std::exception_ptr failure() const noexcept override {
+        return outcome_.has_error() ? outcome_.error() : std::exception_ptr();
+    }
 
     bool done() const noexcept { return top() == nullptr; }
     bool has_failed() const noexcept { return done() && !outcome_.has_value(); }
