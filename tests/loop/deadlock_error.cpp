@@ -237,7 +237,12 @@ TEST_CASE("the report tells of failures that nobody has joined, for they may be 
     const std::string report = report_of([] {
         rondo::testing::run([]() -> task<> {
             rondo::bounded_queue<int> queue(1);
-            auto worker = rondo::spawn([]() -> task<> { throw std::runtime_error("the real cause"); co_return; }(), "worker");
+            auto worker = rondo::spawn(
+                []() -> task<> {
+                    throw std::runtime_error("the real cause");
+                    co_return;
+                }(),
+                "worker");
             co_await queue.push(1);
             co_await queue.push(2);  // nobody is left to take anything
         }());

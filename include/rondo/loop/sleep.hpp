@@ -5,7 +5,7 @@
 // Waiting for time to pass, without holding the thread.
 
 #include <rondo/core/awaitable.hpp>
-#include <rondo/loop/detail/engine.hpp>
+#include <rondo/loop/detail/rounds.hpp>
 #include <rondo/loop/detail/saturate.hpp>
 
 #include <chrono>
@@ -24,7 +24,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     void await_suspend(waker w) {
-        engine& loop = static_cast<engine&>(w.loop());
+        rounds& loop = static_cast<rounds&>(w.loop());
         if (is_over(loop)) return w.yield();
         const time_point deadline = this->deadline(loop);
         is_endless_ = deadline == (time_point::max)();
@@ -38,13 +38,13 @@ public:
     wait_info await_describe() const noexcept { return wait_info(is_endless_ ? "sleep (for ever)" : "sleep", nullptr); }
 
 private:
-    bool is_over(engine& loop) const noexcept {
+    bool is_over(rounds& loop) const noexcept {
         if constexpr (std::is_same_v<When, duration>)
             return when_ <= duration::zero();
         else
             return when_ <= loop.now();
     }
-    time_point deadline(engine& loop) const noexcept {
+    time_point deadline(rounds& loop) const noexcept {
         if constexpr (std::is_same_v<When, duration>)
             return later(loop.now(), when_);
         else

@@ -109,9 +109,6 @@ public:
     void cancel_later(branch& b) noexcept;
     void forget(branch& b) noexcept;
 
-    /// Lets the loop look around at the end of the running step, before the next one.
-    void look_up() noexcept { attention_ = true; }
-
     /// An exception that nobody else can be told.
     virtual void report(std::exception_ptr error) noexcept = 0;
     /// Thread-safe: hands `m` over to the loop's thread.

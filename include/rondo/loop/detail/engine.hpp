@@ -2,24 +2,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What is behind event_loop: rounds of steps, timers, the roots of all tasks, and the ways in which a run ends.
+// What is behind event_loop: the roots of all tasks, and the ways in which a run ends.
 
-#include <rondo/base/timer_heap.hpp>
-#include <rondo/core/detail/scheduler.hpp>
-#include <rondo/loop/detail/call.hpp>
-#include <rondo/loop/detail/mailbox.hpp>
 #include <rondo/loop/detail/report.hpp>
 #include <rondo/loop/detail/root.hpp>
-#include <rondo/loop/detail/timer.hpp>
+#include <rondo/loop/detail/rounds.hpp>
 #include <rondo/loop/driver.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace rondo::inline RONDO_ABI {
 
@@ -27,31 +23,12 @@ class event_loop;
 
 namespace detail {
 
-class error_handler {
+class engine final : public rounds {
 public:
-    virtual ~error_handler() = default;
-    virtual void operator()(std::exception_ptr error) = 0;
-};
-
-class engine final : public scheduler {
-public:
-    engine(event_loop& face, std::unique_ptr<driver> d) : face_(&face), driver_(std::move(d)) {
-        if (driver_ == nullptr) raise<std::invalid_argument>("rondo: event_loop needs a driver");
-        box_ = new mailbox(*this, *driver_);
-    }
-
-    ~engine() {
-        finish();
-        box_->close();
-        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->bounce();
-        box_->release();
-    }
+    engine(event_loop& face, std::unique_ptr<driver> d) : rounds(std::move(d)), face_(&face) {}
+    ~engine() { finish(); }
 
     event_loop& face() const noexcept { return *face_; }
-    mailbox& box() const noexcept { return *box_; }
-    time_point now() const noexcept { return driver_->now(); }
-    timer_heap<time_point>& timers() noexcept { return timers_; }
-    void set_handler(std::unique_ptr<error_handler> h) noexcept { handler_ = std::move(h); }
 
     /// Why a drive came back. `error` or `report` say more where it failed or is deadlocked.
     enum class ending { done, stopped, failed, deadlocked };
@@ -67,10 +44,10 @@ public:
     result_of_drive drive(root* main, bool alone) {
         enter();
         scope current(*this);
-        main_ = main;
+        const main_scope running(main_, main);
         result_of_drive r;
         while (!has_ended(main, r.how)) {
-            if (r.how == ending::done && box_->take_stop()) r.how = ending::stopped;
+            if (r.how == ending::done && box().take_stop()) r.how = ending::stopped;
             if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
                 r.how = ending::failed;
                 r.error = std::move(failure);
@@ -80,9 +57,9 @@ public:
                 abandon(main, alone);
                 if (has_ended(main, r.how)) break;
             }
-            if (outstanding != 0 && !ready_.empty()) driver_->wait(now());  // a look, so that I/O is not starved
-            round(main);
-            if (!is_idle() || !failures_.empty() || (r.how == ending::done && box_->is_stopped())) continue;
+            if (!is_idle()) look();
+            round();
+            if (!is_idle() || has_failures() || (r.how == ending::done && box().is_stopped())) continue;
             if (has_ended(main, r.how)) break;
             if (can_wait()) {
                 wait();
@@ -94,8 +71,7 @@ public:
                 if (main != nullptr) raze(*main);
             }
         }
-        main_ = nullptr;
-        if (main == nullptr) box_->take_stop();  // it has stopped, though there was nothing left to cancel
+        if (main == nullptr) box().take_stop();  // it has stopped, though there was nothing left to cancel
         tell_handler();
         if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
             r.how = ending::failed;
@@ -109,8 +85,8 @@ public:
         std::size_t steps = 0;
         {
             scope current(*this);
-            if (outstanding != 0) driver_->wait(now());
-            steps = round(nullptr);
+            look();
+            steps = round();
         }
         if (std::exception_ptr failure = take_failure()) rethrow(std::move(failure));
         return steps;
@@ -118,8 +94,7 @@ public:
 
     std::optional<time_point> next_deadline() const noexcept {
         if (!is_idle()) return now();
-        if (timers_.empty()) return std::nullopt;
-        return timers_.next_deadline();
+        return earliest_timer();
     }
 
     /// Takes a new root in, whose first step comes with the next round.
@@ -146,47 +121,33 @@ public:
         std::exception_ptr first;
         while (!tasks_.empty()) {
             if (!is_unwinding()) cancel_all();
-            round(nullptr);
+            round();
             if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
             if (!is_idle()) continue;
-            if (outstanding != 0 || !timers_.empty())
+            if (outstanding != 0 || earliest_timer())
                 wait();
             else
                 raze_all();
         }
         // Destructors and handlers may post, and drop handles, on the way.
-        while (!kept_failures_.empty() || !ready_.empty() || !unreported_.empty()) {
+        while (!kept_failures_.empty() || drop_ready()) {
             while (!kept_failures_.empty()) kept_failures_.pop_front().loop_ends();
-            while (!ready_.empty()) drop(ready_.pop_front());
-            tell_handler();
             if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
         }
         return first;
     }
 
-    std::exception_ptr take_failure() noexcept {
-        if (failures_.empty()) return nullptr;
-        const std::exception_ptr first = failures_.front();
-        failures_.clear();
-        return first;
-    }
-
-    void report(std::exception_ptr error) noexcept override {
-        unreported_.push_back(std::move(error));
-        attention_ = true;
-        notify_if_outside();
-    }
-    void send(mail& m) noexcept override { box_->send(m); }
-
 private:
-    /// What was posted before comes first.
-    void notify() noexcept override {
-        collect_letters();
-        driver_->wake();
-    }
-    void collect_letters() noexcept {
-        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
-    }
+    class main_scope {
+    public:
+        main_scope(root*& place, root* main) noexcept : place_(place) { place_ = main; }
+        main_scope(const main_scope&) = delete;
+        main_scope& operator=(const main_scope&) = delete;
+        ~main_scope() { place_ = nullptr; }
+
+    private:
+        root*& place_;
+    };
 
     void enter() const {
         if (scheduler::current() != nullptr)
@@ -208,90 +169,6 @@ private:
         }
         if (main != nullptr) main->cancel();
     }
-
-    /// One round. Left early when `main` has ended, or somebody must be told of a failure.
-    std::size_t round(root* main) {
-        collect_letters();
-        fire_timers();
-        if (attention_) attend();
-        batch_.splice_back(ready_);
-        std::size_t steps = 0;
-        while (!batch_.empty()) {
-            take(batch_.pop_front());
-            ++steps;
-            if (attention_) [[unlikely]] {
-                attend();
-                if (!failures_.empty() || (main != nullptr && main->top() == nullptr)) break;
-            }
-        }
-        if (!batch_.empty()) {
-            batch_.splice_back(ready_);
-            ready_.splice_back(batch_);
-        }
-        return steps;
-    }
-
-    /// The one place where anything is resumed.
-    void take(step& s) noexcept {
-        budget_ = budget_of_a_step;
-        if (s.turn() == step::kind::resume) [[likely]]
-            run(&static_cast<frame&>(s));
-        else if (s.turn() == step::kind::unwind)
-            unwind_up(&static_cast<frame&>(s));
-        else if (s.turn() == step::kind::operand)
-            static_cast<operand&>(s).woken();
-        else
-            answer(static_cast<call&>(s));
-    }
-
-    void answer(call& c) noexcept {
-        const std::unique_ptr<call> guard(&c);
-        guarded([&] { c(); }, [&](std::exception_ptr error) { report(std::move(error)); });
-    }
-
-    void drop(step& s) noexcept {
-        if (s.turn() == step::kind::call) delete &static_cast<call&>(s);
-    }
-
-    /// After a step that asked for it: cancellations that were put off, failures.
-    void attend() noexcept {
-        attention_ = false;
-        while (pending_ != nullptr) {
-            branch& b = *pending_;
-            forget(b);
-            b.cancel(*this);
-        }
-        tell_handler();
-    }
-
-    void tell_handler() noexcept {
-        while (!unreported_.empty()) {
-            std::vector<std::exception_ptr> errors = std::exchange(unreported_, {});
-            for (std::exception_ptr& error : errors) {
-                if (handler_ == nullptr) {
-                    failures_.push_back(std::move(error));
-                    continue;
-                }
-                std::unique_ptr<error_handler> running = std::move(handler_);  // it may put another in its place
-                guarded([&] { (*running)(std::move(error)); },
-                        [&](std::exception_ptr thrown) { failures_.push_back(std::move(thrown)); });
-                if (handler_ == nullptr) handler_ = std::move(running);
-            }
-        }
-    }
-
-    void fire_timers() noexcept {
-        if (timers_.empty()) return;
-        const time_point present = now();
-        while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire();
-    }
-
-    void wait() { driver_->wait(timers_.empty() ? std::nullopt : std::optional<time_point>(timers_.next_deadline())); }
-
-    /// Whether something may come that an idle loop should wait for.
-    bool can_wait() const noexcept { return outstanding != 0 || !timers_.empty() || box_->is_held(); }
-
-    bool is_idle() const noexcept { return ready_.empty() && !box_->has_letters() && !attention_; }
 
     /// Whether a cancelled task still has something to end.
     bool is_unwinding() noexcept {
@@ -315,23 +192,11 @@ private:
     }
 
     event_loop* face_;
-    std::unique_ptr<driver> driver_;
-    mailbox* box_;
-    timer_heap<time_point> timers_;
     root* main_ = nullptr;                // of the drive that is on
     intrusive_list<root> tasks_;          // what spawn was given and has not ended
     intrusive_list<root> kept_failures_;  // what has ended with an exception that a handle may still ask for
-    intrusive_list<step> batch_;          // the rest of the running round
-    std::vector<std::exception_ptr> unreported_;
-    std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
-    std::unique_ptr<error_handler> handler_;
     bool closing_ = false;
 };
-
-inline void timer::withdraw() noexcept {
-    if (set_) static_cast<engine&>(waker_.loop()).timers().remove(*this);
-    set_ = false;
-}
 
 }  // namespace detail
 }  // namespace rondo::inline RONDO_ABI

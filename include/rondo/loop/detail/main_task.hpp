@@ -34,7 +34,7 @@ private:
             collect(*f, outcome_);
         else
             outcome_.set_cancelled();
-        loop().look_up();
+        static_cast<engine&>(loop()).leave_round();
     }
 
     result<T> outcome_;

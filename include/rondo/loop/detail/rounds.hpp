@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Taking steps: a round of what is ready, with what other threads sent and the timers that are due before it, and the
+// telling of failures between steps. Knows nothing of whose steps they are: engine.hpp does.
+
+#include <rondo/base/timer_heap.hpp>
+#include <rondo/core/detail/branch.hpp>
+#include <rondo/core/detail/scheduler.hpp>
+#include <rondo/core/resumer.hpp>
+#include <rondo/loop/detail/call.hpp>
+#include <rondo/loop/detail/mailbox.hpp>
+#include <rondo/loop/detail/timer.hpp>
+#include <rondo/loop/driver.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+class error_handler {
+public:
+    virtual ~error_handler() = default;
+    virtual void operator()(std::exception_ptr error) = 0;
+};
+
+class rounds : public scheduler {
+public:
+    mailbox& box() const noexcept { return *box_; }
+    time_point now() const noexcept { return driver_->now(); }
+    timer_heap<time_point>& timers() noexcept { return timers_; }
+    void set_handler(std::unique_ptr<error_handler> h) noexcept { handler_ = std::move(h); }
+
+    /// Ends the round after the running step.
+    void leave_round() noexcept { leaves_ = attention_ = true; }
+
+    void report(std::exception_ptr error) noexcept override {
+        unreported_.push_back(std::move(error));
+        attention_ = true;
+        notify_if_outside();
+    }
+    void send(mail& m) noexcept override { box_->send(m); }
+
+protected:
+    explicit rounds(std::unique_ptr<driver> d) : driver_(std::move(d)) {
+        if (driver_ == nullptr) raise<std::invalid_argument>("rondo: event_loop needs a driver");
+        box_ = new mailbox(*this, *driver_);
+    }
+    /// Drops what has not had its turn.
+    ~rounds() {
+        box_->close();
+        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->bounce();
+        box_->release();
+    }
+
+    /// One round. Left early when a step asks for it, or somebody must be told of a failure. Returns the number of steps.
+    std::size_t round() {
+        leaves_ = false;
+        collect_letters();
+        fire_timers();
+        if (attention_) attend();
+        batch_.splice_back(ready_);
+        std::size_t steps = 0;
+        while (!batch_.empty()) {
+            take(batch_.pop_front());
+            ++steps;
+            if (attention_) [[unlikely]] {
+                attend();
+                if (leaves_ || !failures_.empty()) break;
+            }
+        }
+        if (!batch_.empty()) {
+            batch_.splice_back(ready_);
+            ready_.splice_back(batch_);
+        }
+        return steps;
+    }
+
+    /// Drops what is ready, unrun, and tells the handler of failures, until there is neither.
+    bool drop_ready() noexcept {
+        if (ready_.empty() && unreported_.empty()) return false;
+        while (!ready_.empty())
+            if (step& s = ready_.pop_front(); s.turn() == step::kind::call) delete &static_cast<call&>(s);
+        tell_handler();
+        return true;
+    }
+
+    /// Whether something may come that an idle loop should wait for.
+    bool can_wait() const noexcept { return outstanding != 0 || !timers_.empty() || box_->is_held(); }
+
+    bool is_idle() const noexcept { return ready_.empty() && !box_->has_letters() && !attention_; }
+
+    /// Lets the driver look for events without waiting, so that they are not starved.
+    void look() {
+        if (outstanding != 0) driver_->wait(now());
+    }
+    /// Waits for the earliest timer, or until the driver is woken.
+    void wait() { driver_->wait(earliest_timer()); }
+    std::optional<time_point> earliest_timer() const noexcept {
+        if (timers_.empty()) return std::nullopt;
+        return timers_.next_deadline();
+    }
+
+    bool has_failures() const noexcept { return !failures_.empty(); }
+    /// The first failure that no handler took; forgets the others.
+    std::exception_ptr take_failure() noexcept {
+        if (failures_.empty()) return nullptr;
+        const std::exception_ptr first = failures_.front();
+        failures_.clear();
+        return first;
+    }
+
+    void tell_handler() noexcept {
+        while (!unreported_.empty()) {
+            std::vector<std::exception_ptr> errors = std::exchange(unreported_, {});
+            for (std::exception_ptr& error : errors) {
+                if (handler_ == nullptr) {
+                    failures_.push_back(std::move(error));
+                    continue;
+                }
+                std::unique_ptr<error_handler> running = std::move(handler_);  // it may put another in its place
+                guarded([&] { (*running)(std::move(error)); },
+                        [&](std::exception_ptr thrown) { failures_.push_back(std::move(thrown)); });
+                if (handler_ == nullptr) handler_ = std::move(running);
+            }
+        }
+    }
+
+private:
+    /// What was posted before comes first.
+    void notify() noexcept override {
+        collect_letters();
+        driver_->wake();
+    }
+    void collect_letters() noexcept {
+        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
+    }
+
+    /// The one place where anything is resumed.
+    void take(step& s) noexcept {
+        budget_ = budget_of_a_step;
+        if (s.turn() == step::kind::resume) [[likely]]
+            run(&static_cast<frame&>(s));
+        else if (s.turn() == step::kind::unwind)
+            unwind_up(&static_cast<frame&>(s));
+        else if (s.turn() == step::kind::operand)
+            static_cast<operand&>(s).woken();
+        else
+            answer(static_cast<call&>(s));
+    }
+
+    void answer(call& c) noexcept {
+        const std::unique_ptr<call> guard(&c);
+        guarded([&] { c(); }, [&](std::exception_ptr error) { report(std::move(error)); });
+    }
+
+    /// After a step that asked for it: cancellations that were put off, failures.
+    void attend() noexcept {
+        attention_ = false;
+        while (pending_ != nullptr) {
+            branch& b = *pending_;
+            forget(b);
+            b.cancel(*this);
+        }
+        tell_handler();
+    }
+
+    void fire_timers() noexcept {
+        if (timers_.empty()) return;
+        const time_point present = now();
+        while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire();
+    }
+
+    std::unique_ptr<driver> driver_;
+    mailbox* box_;
+    timer_heap<time_point> timers_;
+    intrusive_list<step> batch_;  // the rest of the running round
+    bool leaves_ = false;
+    std::vector<std::exception_ptr> unreported_;
+    std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
+    std::unique_ptr<error_handler> handler_;
+};
+
+inline void timer::withdraw() noexcept {
+    if (set_) static_cast<rounds&>(waker_.loop()).timers().remove(*this);
+    set_ = false;
+}
+
+}  // namespace rondo::inline RONDO_ABI::detail
