@@ -57,7 +57,7 @@ public:
                 abandon(main, alone);
                 if (has_ended(main, r.how)) break;
             }
-            if (!is_idle()) look();
+            if (!ready_.empty()) look();
             round();
             if (!is_idle() || has_failures() || (r.how == ending::done && box().is_stopped())) continue;
             if (has_ended(main, r.how)) break;
