@@ -165,4 +165,13 @@ private:
 
 inline thread_local constinit frame_pool frame_pool::pool_{};
 
+/// Base of what is allocated like a frame.
+class from_frame_pool {
+public:
+    static void* operator new(std::size_t size) { return frame_pool::of_this_thread().allocate(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        frame_pool::of_this_thread().deallocate(memory, size);
+    }
+};
+
 }  // namespace rondo::inline RONDO_ABI::detail

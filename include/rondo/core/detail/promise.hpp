@@ -103,13 +103,8 @@ private:
 };
 
 template <class T>
-class promise_base : public frame {
+class promise_base : public frame, public from_frame_pool {
 public:
-    static void* operator new(std::size_t size) { return frame_pool::of_this_thread().allocate(size); }
-    static void operator delete(void* memory, std::size_t size) noexcept {
-        frame_pool::of_this_thread().deallocate(memory, size);
-    }
-
     std::suspend_always initial_suspend() const noexcept { return {}; }
     std::suspend_always final_suspend() const noexcept { return {}; }
     void unhandled_exception() noexcept {

@@ -48,10 +48,7 @@ public:
         result_of_drive r;
         while (!has_ended(main, r.how)) {
             if (r.how == ending::done && box().take_stop()) r.how = ending::stopped;
-            if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
-                r.how = ending::failed;
-                r.error = std::move(failure);
-            }
+            note_failure(r);
             if (r.how != ending::done) {
                 if (main == nullptr && r.how != ending::stopped) break;
                 abandon(main, alone);
@@ -73,10 +70,7 @@ public:
         }
         if (main == nullptr) box().take_stop();  // it has stopped, though there was nothing left to cancel
         tell_handler();
-        if (std::exception_ptr failure = take_failure(); failure && r.how == ending::done) {
-            r.how = ending::failed;
-            r.error = std::move(failure);
-        }
+        note_failure(r);
         return r;
     }
 
@@ -122,7 +116,7 @@ public:
         while (!tasks_.empty()) {
             if (!is_unwinding()) cancel_all();
             round();
-            if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
+            keep_first_failure(first);
             if (!is_idle()) continue;
             if (outstanding != 0 || earliest_timer())
                 wait();
@@ -132,7 +126,7 @@ public:
         // Destructors and handlers may post, and drop handles, on the way.
         while (!kept_failures_.empty() || drop_ready()) {
             while (!kept_failures_.empty()) kept_failures_.pop_front().loop_ends();
-            if (std::exception_ptr failure = take_failure(); failure && !first) first = std::move(failure);
+            keep_first_failure(first);
         }
         return first;
     }
@@ -148,6 +142,18 @@ private:
     private:
         root*& place_;
     };
+
+    /// A failure ends a run that has no other end yet; later ones are dropped.
+    void note_failure(result_of_drive& r) noexcept {
+        std::exception_ptr failure = take_failure();
+        if (!failure || r.how != ending::done) return;
+        r.how = ending::failed;
+        r.error = std::move(failure);
+    }
+    void keep_first_failure(std::exception_ptr& first) noexcept {
+        std::exception_ptr failure = take_failure();
+        if (!first) first = std::move(failure);
+    }
 
     void enter() const {
         if (scheduler::current() != nullptr)

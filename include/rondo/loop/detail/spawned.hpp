@@ -21,13 +21,8 @@ namespace rondo::inline RONDO_ABI::detail {
 
 /// Kept alive by its task while that runs, and by its users: the handle and the awaiter of a joiner.
 template <class T>
-class spawned final : public root {
+class spawned final : public root, public from_frame_pool {
 public:
-    static void* operator new(std::size_t size) { return frame_pool::of_this_thread().allocate(size); }
-    static void operator delete(void* memory, std::size_t size) noexcept {
-        frame_pool::of_this_thread().deallocate(memory, size);
-    }
-
     /// A copy of `name`; null if that is empty.
     static std::unique_ptr<char[]> copy_of(std::string_view name) {
         if (name.empty()) return nullptr;
