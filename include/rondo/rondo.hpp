@@ -27,5 +27,13 @@
 #include <rondo/loop/work_guard.hpp>
 #include <rondo/loop/yield.hpp>
 #include <rondo/queue/bounded_queue.hpp>
+#include <rondo/scope/finally.hpp>
+#include <rondo/scope/for_each_completed.hpp>
+#include <rondo/scope/for_each_concurrent.hpp>
+#include <rondo/scope/task_group.hpp>
+#include <rondo/scope/uncancellable.hpp>
 #include <rondo/scope/when_all.hpp>
+#include <rondo/scope/when_all_limited.hpp>
 #include <rondo/scope/when_all_settled.hpp>
+#include <rondo/scope/when_any.hpp>
+#include <rondo/scope/with_timeout.hpp>

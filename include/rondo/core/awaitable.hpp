@@ -75,7 +75,9 @@ concept native_awaiter =
 template <class A>
 struct task_traits : std::false_type {};
 template <class T>
-struct task_traits<task<T>> : std::true_type {};
+struct task_traits<task<T>> : std::true_type {
+    using value_type = T;
+};
 template <class A>
 concept task_like = task_traits<std::remove_cvref_t<A>>::value;
 

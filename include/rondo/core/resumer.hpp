@@ -48,6 +48,12 @@ public:
             loop_->make_ready(*host_);
     }
 
+    /// As wake(), for what did not have to wait: its task has used up its step.
+    void put_off() const noexcept {
+        if (host_->turn() == step::kind::resume) host_->set_turn(step::kind::put_off);
+        wake();
+    }
+
     /// Wakes it when all that is ready now has had its turn, also for a combinator.
     void yield() const noexcept { loop_->make_ready(*host_); }
 

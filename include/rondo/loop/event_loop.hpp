@@ -195,11 +195,7 @@ inline void event_loop::raise(detail::engine::result_of_drive& r) {
 
 template <class T>
 join_handle<T> event_loop::spawn(task<T> t, std::string_view name) {
-    auto label = detail::spawned<T>::copy_of(name);
-    // The record's memory comes before its arguments: where there is none, the task still has its frame.
-    auto* const record = new detail::spawned<T>(engine_, detail::task_access::release(t), std::move(label));
-    engine_.adopt(*record);
-    return detail::spawn_access::make(*record);
+    return detail::spawn_access::spawn(engine_, t, name);
 }
 
 template <class F>

@@ -7,6 +7,7 @@
 #include <rondo/loop/detail/spawned.hpp>
 
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -142,9 +143,14 @@ private:
 };
 
 struct detail::spawn_access {
+    /// Makes `t` a task of its own that belongs to `h`.
     template <class T>
-    static join_handle<T> make(spawned<T>& task) noexcept {
-        return join_handle<T>(task);
+    static join_handle<T> spawn(home& h, task<T>& t, std::string_view name) {
+        auto label = spawned<T>::copy_of(name);
+        // The record's memory comes before its arguments: where there is none, the task still has its frame.
+        auto* const record = new spawned<T>(h, task_access::release(t), std::move(label));
+        h.adopt(*record);
+        return join_handle<T>(*record);
     }
 };
 

@@ -12,6 +12,8 @@
 //     void await_suspend(waker w)   free ? list.grant(waiter, w) : list.add(waiter, w);
 //     T    await_resume()           if (waiter.is_granted()) waiter.leave();  ...
 //     bool await_cancel() noexcept  if (waiter.leave()) give_back();  return true;
+//
+// For what is not taken but only waited for: add and tell_all.
 
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/core/resumer.hpp>
@@ -78,11 +80,31 @@ public:
         return w;
     }
 
-    /// Grants one that does not have to wait.
+    /// Grants one that does not have to wait, but has used up its step.
     void grant(waiter& w, waker who) noexcept {
         w.waker_ = who;
         mark(w);
-        who.wake();
+        who.put_off();
+    }
+
+    /// Moves the first one to the end of `other`, where it waits on.
+    waiter& move_front(wait_list& other) noexcept {
+        waiter& w = waiting_.pop_front();
+        other.waiting_.push_back(w);
+        return w;
+    }
+
+    // The same for what leaves nothing to be taken, such as the news that something has happened: it cannot be taken back, and so
+    // not be passed on, and whoever has heard it does not need the list any more.
+
+    void tell_all() noexcept {
+        intrusive_list<waiter> told;
+        told.splice_back(waiting_);
+        while (!told.empty()) {
+            waiter& w = told.pop_front();
+            w.state_ = waiter::state::idle;
+            w.waker_.wake();
+        }
     }
 
 private:

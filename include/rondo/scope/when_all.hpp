@@ -40,8 +40,7 @@ template <class... Awaitables>
 /// Cost: also one vector for the children, and one for the results.
 template <detail::task_range Range>
 [[nodiscard("co_await it")]] auto when_all(Range&& tasks) {
-    return detail::gathering_range<detail::failures::throw_first, detail::range_task_value<Range>>(
-        std::in_place, std::forward<Range>(tasks));
+    return detail::gather_tasks<detail::failures::throw_first>(std::forward<Range>(tasks));
 }
 
 }  // namespace rondo::inline RONDO_ABI

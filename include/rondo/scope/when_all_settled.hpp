@@ -30,8 +30,7 @@ template <class... Awaitables>
 /// The same for a range of tasks: gives a std::vector of outcome<T>, in the range's order.
 template <detail::task_range Range>
 [[nodiscard("co_await it")]] auto when_all_settled(Range&& tasks) {
-    return detail::gathering_range<detail::failures::settle, detail::range_task_value<Range>>(
-        std::in_place, std::forward<Range>(tasks));
+    return detail::gather_tasks<detail::failures::settle>(std::forward<Range>(tasks));
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -23,15 +23,15 @@ public:
     frame* top() const noexcept { return top_; }
 
     /// Cancels what is below: at once, or, where a part of it is running, at the end of the running step unless it has ended by then.
-    void cancel(scheduler& loop) noexcept {
-        if (top_ == nullptr || top_->is_unwinding()) return;
+    void cancel(scheduler& loop, late_results late = late_results::dropped) noexcept {
+        if (top_ == nullptr || top_->is_cancelled()) return;
         if (is_running(*top_)) {
             loop.cancel_later(*this);
             return;
         }
         {
             scheduler::scope current(loop);
-            unwind(*top_);
+            unwind(*top_, late);
         }
         loop.notify_if_outside();
     }
@@ -57,20 +57,26 @@ private:
     pending_cancel pending_;
 };
 
+/// Whether raze leaves what has become ready on the way.
+enum class mercy { none, for_cleanups };
+
 /// Destroys what is below `b` from the leaves up, also where it cannot be withdrawn: for what nothing can
-/// resume any more. `b` may be gone afterwards.
-inline void raze(branch& b) noexcept {
+/// resume any more. A cleanup that this sets off is left to run. `b` may be gone afterwards.
+inline void raze(branch& b, mercy m) noexcept {
     frame* const top = b.top();
     const frame* destroyed = nullptr;
     while (destroyed != top) {
         frame* f = top;
-        for (;;) {
+        while (!(m == mercy::for_cleanups && f->is_linked())) {
             f->set_unwinding();
             frame* const child = f->waits_on->next_child(nullptr);
             if (child == nullptr) break;
             f = child;
         }
-        if (f->is_linked()) f->unlink();
+        if (f->is_linked()) {
+            if (m == mercy::for_cleanups) return;
+            f->unlink();
+        }
         destroyed = unwind_up(f);
     }
 }

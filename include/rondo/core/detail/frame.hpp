@@ -33,9 +33,10 @@ class step : public list_node {
 public:
     enum class kind : unsigned char {
         resume,   // a frame: resume it
+        put_off,  // a frame that did not have to wait, but had used up its step: resume it
         unwind,   // a frame: cancelled while it could not be withdrawn; destroy it now
         call,     // a posted function
-        operand,  // a yield that a combinator waits for by itself: it is granted now
+        operand,  // what a combinator waits for by itself: it is granted now
     };
 
     explicit step(kind k) noexcept : kind_(k) {}
@@ -46,7 +47,8 @@ private:
     kind kind_;
 
 protected:
-    bool unwinding_ = false;  // of a frame; here because the two are set in one store
+    enum class fate : unsigned char { goes_on, asked, unwinds };
+    fate fate_ = fate::goes_on;  // of a frame; here because the two are set in one store
 };
 
 /// Who is told when a frame ends.
@@ -70,13 +72,19 @@ protected:
     ~owner() = default;
 };
 
+/// How far a suspension could be withdrawn.
+enum class withdrawal : unsigned char {
+    done,         // it will neither happen nor resume anybody: nothing below keeps the frame
+    of_children,  // by cancelling its children, which is the caller's to do; they keep the frame until they have ended
+    to_follow,    // something is to be done first; the frame is unwound after that
+    refused,      // it will end as if nothing had happened; the frame is unwound then
+};
+
 /// What a suspended frame waits for.
 class suspension : public owner {
 public:
-    /// Cancels the operation that is waited for directly, so that it will neither happen nor resume anybody;
-    /// `woken` says that the frame was already on the ready list. False: it cannot be withdrawn; the frame
-    /// will become ready later, and its unwinding follows then.
-    virtual bool withdraw(bool woken) noexcept = 0;
+    /// Cancels the operation that is waited for directly. `woken` says that the frame was already on the ready list.
+    virtual withdrawal withdraw(bool woken) noexcept = 0;
 
     virtual wait_info describe() const noexcept = 0;
 
@@ -109,7 +117,7 @@ public:
         static constinit first_step only;
         return only;
     }
-    bool withdraw(bool) noexcept override { return true; }
+    withdrawal withdraw(bool) noexcept override { return withdrawal::done; }
     wait_info describe() const noexcept override { return wait_info("its first step", nullptr); }
 
 private:
@@ -128,8 +136,15 @@ public:
     void destroy() noexcept { handle().destroy(); }
 
     /// Cancelled: to be destroyed, never to be resumed.
-    bool is_unwinding() const noexcept { return unwinding_; }
-    void set_unwinding() noexcept { unwinding_ = true; }
+    bool is_unwinding() const noexcept { return fate_ == fate::unwinds; }
+    void set_unwinding() noexcept { fate_ = fate::unwinds; }
+
+    /// Cancelled; or asked to be, which it answers when what it waits for has ended: by passing the result on.
+    bool is_cancelled() const noexcept { return fate_ != fate::goes_on; }
+    void set_asked() noexcept { fate_ = fate::asked; }
+
+    /// A coroutine of the library that does nothing but wait for something on a user's behalf.
+    bool stands_in() const noexcept { return *where.file_name() == '\0'; }
 
     suspension* waits_on = nullptr;  // null: running, or not on any list to be started
     owner* reports_to;               // set by whoever starts it

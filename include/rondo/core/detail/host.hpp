@@ -50,7 +50,9 @@ public:
         this->awaiter_.await_suspend(task_waker(h.promise(), *scheduler::current()));
         h.promise().waits_on = this;  // only now: until here the frame counts as running
     }
-    bool withdraw(bool) noexcept override { return this->awaiter_.await_cancel(); }
+    withdrawal withdraw(bool) noexcept override {
+        return this->awaiter_.await_cancel() ? withdrawal::done : withdrawal::refused;
+    }
 };
 
 /// An operation of the user's, by the public protocol.
@@ -64,7 +66,9 @@ public:
         this->awaiter_.await_suspend(resumer(waker(h.promise(), *scheduler::current())));
         h.promise().waits_on = this;
     }
-    bool withdraw(bool woken) noexcept override { return woken || this->awaiter_.await_cancel(); }
+    withdrawal withdraw(bool woken) noexcept override {
+        return woken || this->awaiter_.await_cancel() ? withdrawal::done : withdrawal::refused;
+    }
 };
 
 /// Stands in for a task towards an awaitable that knows nothing of the loop: resumed on any thread, it sends the loop a
@@ -163,7 +167,7 @@ public:
         h.promise().waits_on = this;
         return true;
     }
-    bool withdraw(bool) noexcept override { return wait_.arrived(); }
+    withdrawal withdraw(bool) noexcept override { return wait_.arrived() ? withdrawal::done : withdrawal::refused; }
 
 private:
     foreign_wait wait_;

@@ -94,7 +94,7 @@ public:
     }
     frame* parent() noexcept override { return parent_; }
     frame* next_child(frame* after) noexcept override { return after == nullptr ? child_ : nullptr; }
-    bool withdraw(bool) noexcept override { return true; }
+    withdrawal withdraw(bool) noexcept override { return withdrawal::of_children; }
     wait_info describe() const noexcept override { return wait_info("a task", nullptr); }
 
 private:

@@ -23,11 +23,17 @@ inline frame* next_in_tree(frame* f, const frame& top, bool enter) noexcept {
     return nullptr;
 }
 
+/// Whether `is` holds for `top` or a descendant.
+template <class Predicate>
+bool any_in_tree(frame& top, Predicate is) noexcept {
+    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, f->waits_on != nullptr))
+        if (is(*f)) return true;
+    return false;
+}
+
 /// Whether `top` or a descendant is running right now.
 inline bool is_running(frame& top) noexcept {
-    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, !f->is_unwinding()))
-        if (f->waits_on == nullptr) return true;
-    return false;
+    return any_in_tree(top, [](const frame& f) { return f.waits_on == nullptr; });
 }
 
 /// Destroys `f`, a cancelled frame that has nothing below it, and the cancelled ancestors that it kept. Returns
@@ -42,17 +48,32 @@ inline const frame* unwind_up(frame* f) noexcept {
     }
 }
 
+/// What becomes of a result that a cancelled operation has nevertheless.
+enum class late_results { dropped, delivered };
+
 /// Cancels the tree below `top`, no frame of which is running.
-inline void unwind(frame& top) noexcept {
+inline void unwind(frame& top, late_results late) noexcept {
     intrusive_list<frame> leaves;
-    bool entered = false;
-    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, entered)) {
-        entered = !f->is_unwinding();
-        if (!entered) continue;
+    bool enters = false;
+    for (frame* f = &top; f != nullptr; f = next_in_tree(f, top, enters)) {
+        enters = false;
+        if (f->is_cancelled()) continue;
         f->set_unwinding();
         const bool woken = f->is_linked();
         if (woken) f->unlink();
-        if (f->waits_on->withdraw(woken) && f->waits_on->next_child(nullptr) == nullptr) leaves.push_back(*f);
+        switch (f->waits_on->withdraw(woken)) {
+            case withdrawal::done:
+                leaves.push_back(*f);
+                break;
+            case withdrawal::of_children:
+                enters = true;
+                break;
+            case withdrawal::to_follow:
+                break;
+            case withdrawal::refused:
+                if (late == late_results::delivered && f->stands_in()) f->set_asked();
+                break;
+        }
     }
     while (!leaves.empty()) unwind_up(&leaves.pop_front());
 }

@@ -23,9 +23,10 @@ class event_loop;
 
 namespace detail {
 
-class engine final : public rounds {
+class engine final : public rounds, public home {
 public:
-    engine(event_loop& face, std::unique_ptr<driver> d) : rounds(std::move(d)), face_(&face) {}
+    engine(event_loop& face, std::unique_ptr<driver> d)
+        : rounds(std::move(d)), home(static_cast<scheduler&>(*this)), face_(&face) {}
     ~engine() { finish(); }
 
     event_loop& face() const noexcept { return *face_; }
@@ -65,7 +66,7 @@ public:
                 r.report = report_deadlock(main, tasks_, kept_failures_);
             } else {
                 if (alone || main == nullptr) raze_all();
-                if (main != nullptr) raze(*main);
+                if (main != nullptr) raze(*main, mercy::for_cleanups);
             }
         }
         if (main == nullptr) box().take_stop();  // it has stopped, though there was nothing left to cancel
@@ -91,18 +92,17 @@ public:
         return earliest_timer();
     }
 
-    /// Takes a new root in, whose first step comes with the next round.
-    void adopt(root& r) noexcept {
-        tasks_.push_back(r);
-        make_ready_to_start(*r.top());
-        if (closing_) r.cancel();
+    frame* parent() noexcept override { return nullptr; }
+    frame* is_over(root& r, home::ending how) noexcept override {
+        if (&r == main_)
+            leave_round();
+        else if (how == home::ending::with_failure && r.has_handle())
+            kept_failures_.push_back(r);
+        return nullptr;
     }
 
-    /// `r` has ended with an exception that its handle can still deliver.
-    void keep_failure(root& r) noexcept { kept_failures_.push_back(r); }
-
     bool close() noexcept {
-        closing_ = true;
+        closed_ = true;
         cancel_all();
         if (main_ != nullptr) main_->cancel();
         return tasks_.empty() && (main_ == nullptr || main_->top() == nullptr);
@@ -111,10 +111,10 @@ public:
     /// Cancels all tasks and runs until they have ended; what nothing can resume is destroyed. Returns the first exception that nobody took.
     std::exception_ptr finish() noexcept {
         scope current(*this);
-        closing_ = true;
+        closed_ = true;
         std::exception_ptr first;
         while (!tasks_.empty()) {
-            if (!is_unwinding()) cancel_all();
+            if (!has_cancelled()) cancel_all();
             round();
             keep_first_failure(first);
             if (!is_idle()) continue;
@@ -168,40 +168,36 @@ private:
     /// Cancels what a run was for: `main`; without one, or before it where the loop ends with it, all tasks.
     void abandon(root* main, bool alone) noexcept {
         if (alone || main == nullptr) {
-            const bool was_closing = std::exchange(closing_, true);
+            const bool was_closed = std::exchange(closed_, true);
             cancel_all();
-            closing_ = was_closing;
+            closed_ = was_closed;
             if (!tasks_.empty()) return;
         }
         if (main != nullptr) main->cancel();
     }
 
     /// Whether a cancelled task still has something to end.
-    bool is_unwinding() noexcept {
+    bool has_cancelled() noexcept {
         for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r))
-            if (r->top()->is_unwinding()) return true;
+            if (r->top()->is_cancelled()) return true;
         return false;
     }
 
-    void cancel_all() noexcept {
+    void raze_all() noexcept {
         intrusive_list<root> doomed;
         doomed.splice_back(tasks_);
         while (!doomed.empty()) {
             root& r = doomed.pop_front();
             tasks_.push_back(r);
-            r.cancel();
+            raze(r, mercy::for_cleanups);
         }
     }
 
-    void raze_all() noexcept {
-        while (!tasks_.empty()) raze(tasks_.front());
-    }
+    bool cleans_up() noexcept override { return home::cleans_up() || (main_ != nullptr && outlives_cancel(*main_)); }
 
     event_loop* face_;
     root* main_ = nullptr;                // of the drive that is on
-    intrusive_list<root> tasks_;          // what spawn was given and has not ended
     intrusive_list<root> kept_failures_;  // what has ended with an exception that a handle may still ask for
-    bool closing_ = false;
 };
 
 }  // namespace detail

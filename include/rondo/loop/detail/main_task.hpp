@@ -22,19 +22,19 @@ public:
     ~main_task() {
         if (top() == nullptr) return;
         cancel();
-        if (top() != nullptr) raze(*this);
+        if (top() != nullptr) raze(*this, mercy::none);
     }
 
     const char* name() const noexcept override { return "main"; }
     result<T>& outcome() noexcept { return outcome_; }
 
 private:
-    void ended(frame* f) noexcept override {
+    frame* ended(frame* f) noexcept override {
         if (f != nullptr)
             collect(*f, outcome_);
         else
             outcome_.set_cancelled();
-        static_cast<engine&>(loop()).leave_round();
+        return where().is_over(*this, f != nullptr ? home::ending::with_value : home::ending::cancelled);
     }
 
     result<T> outcome_;

@@ -31,7 +31,7 @@ inline std::string_view coroutine_name(const char* function) noexcept {
 
 /// A coroutine of the library itself, which stands between two of the user's.
 inline bool is_unseen(const frame& f) noexcept {
-    return f.waits_on != nullptr && f.waits_on != &first_step::wait() && *f.where.file_name() == '\0';
+    return f.waits_on != nullptr && f.waits_on != &first_step::wait() && f.stands_in();
 }
 
 inline void report_frame(std::string& text, const frame& f, std::size_t depth) {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The root of a tree of tasks: what event_loop::run was given, and each spawned task.
+// The roots of trees of tasks that run beside others: what event_loop::run was given, and each spawned task;
+// and the home that such tasks have, which is the loop itself, or a task group in another task's frame.
 
 #include <rondo/core/detail/branch.hpp>
 
@@ -10,46 +11,122 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
+class home;
+
 class root : public branch, public list_node {
 public:
     /// What reports call it; null for no name.
     virtual const char* name() const noexcept = 0;
 
-    /// Of one that has ended with an exception that nobody has collected yet: the loop is about to go.
+    /// What it has thrown and nobody has taken yet; null for nothing.
+    virtual std::exception_ptr failure() const noexcept { return nullptr; }
+    /// Somebody has taken the failure.
+    virtual void failure_taken() noexcept {}
+    /// Whether somebody may still ask for its result.
+    virtual bool has_handle() const noexcept { return false; }
+
+    /// Of one that has ended with a failure that nobody has taken: the loop is about to go.
     virtual void loop_ends() noexcept {}
 
-    /// What it has thrown; null if it has not.
-    virtual std::exception_ptr failure() const noexcept { return nullptr; }
+    inline void cancel() noexcept;
 
-    scheduler& loop() const noexcept { return *loop_; }
-    void cancel() noexcept { branch::cancel(*loop_); }
-
-    frame* child_ended(frame& f) noexcept final {
-        end(&f);
-        return nullptr;
-    }
-    frame* child_unwound(frame&) noexcept final {
-        end(nullptr);
-        return nullptr;
-    }
-    frame* parent() noexcept final { return nullptr; }
+    inline frame* child_ended(frame& f) noexcept final;
+    inline frame* child_unwound(frame& f) noexcept final;
+    inline frame* parent() noexcept final;
 
 protected:
-    root(scheduler& loop, frame& top) noexcept : branch(&top), loop_(&loop) {}
+    root(home& h, frame& top) noexcept : branch(&top), home_(&h) {}
     ~root() = default;
 
-    /// `f` has run to its end and is to be destroyed; null: it was cancelled, and is gone. The last call
+    /// Only until it has ended: its home may be gone after.
+    inline scheduler& loop() const noexcept;
+
+    /// `f` has run to its end and is to be destroyed; null: it was cancelled, and is gone. Calls home::is_over. The last call
     /// to the root: it may destroy itself.
-    virtual void ended(frame* f) noexcept = 0;
+    virtual frame* ended(frame* f) noexcept = 0;
+    home& where() const noexcept { return *home_; }
 
 private:
-    void end(frame* f) noexcept {
-        detach_top(*loop_);
-        if (is_linked()) unlink();  // from the loop's list of tasks
-        ended(f);
+    inline frame* end(frame* f) noexcept;
+
+    home* home_;
+};
+
+class home {
+public:
+    home(const home&) = delete;
+    home& operator=(const home&) = delete;
+
+    scheduler& loop() const noexcept { return *loop_; }
+
+    /// The frame that the tasks hold up; null for the loop.
+    virtual frame* parent() noexcept = 0;
+
+    /// How a root ended.
+    enum class ending { with_value, with_failure, cancelled };
+
+    /// `r` has ended. Returns the frame to go on with in this step, or, where it was cancelled, the frame to be destroyed
+    /// next; or null.
+    virtual frame* is_over(root& r, ending how) noexcept = 0;
+
+    /// Takes a new root in, whose first step comes with the next round. If it is closed, the task is destroyed unstarted,
+    /// unless a cleanup that still runs wants it.
+    void adopt(root& r) noexcept {
+        tasks_.push_back(r);
+        adopted();
+        loop_->make_ready_to_start(*r.top());
+        if (closed_ && !cleans_up()) r.cancel();
     }
 
+protected:
+    explicit home(scheduler& loop) noexcept : loop_(&loop) {}
+    ~home() = default;
+
+    virtual void adopted() noexcept {}
+
+    void cancel_all() noexcept {
+        intrusive_list<root> doomed;
+        doomed.splice_back(tasks_);
+        while (!doomed.empty()) {
+            root& r = doomed.pop_front();
+            tasks_.push_back(r);
+            r.cancel();
+        }
+    }
+
+    /// Whether a task runs here although all were cancelled: a cleanup, or what it has started.
+    virtual bool cleans_up() noexcept {
+        for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r))
+            if (outlives_cancel(*r)) return true;
+        return false;
+    }
+    static bool outlives_cancel(root& r) noexcept {
+        return r.top() != nullptr && !r.pending().is_set && is_running(*r.top());
+    }
+
+    intrusive_list<root> tasks_;  // those that have not ended
+    bool closed_ = false;
+
+private:
     scheduler* loop_;
 };
+
+// ---------------------------------------------------------------------------------------------------------
+
+inline scheduler& root::loop() const noexcept { return home_->loop(); }
+
+inline void root::cancel() noexcept {
+    if (top() != nullptr) branch::cancel(loop());
+}
+
+inline frame* root::parent() noexcept { return home_->parent(); }
+inline frame* root::child_ended(frame& f) noexcept { return end(&f); }
+inline frame* root::child_unwound(frame&) noexcept { return end(nullptr); }
+
+inline frame* root::end(frame* f) noexcept {
+    detach_top(loop());
+    if (is_linked()) unlink();
+    return ended(f);
+}
 
 }  // namespace rondo::inline RONDO_ABI::detail

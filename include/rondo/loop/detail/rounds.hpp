@@ -147,12 +147,19 @@ private:
         budget_ = budget_of_a_step;
         if (s.turn() == step::kind::resume) [[likely]]
             run(&static_cast<frame&>(s));
+        else if (s.turn() == step::kind::put_off)
+            go_on(static_cast<frame&>(s));
         else if (s.turn() == step::kind::unwind)
             unwind_up(&static_cast<frame&>(s));
         else if (s.turn() == step::kind::operand)
             static_cast<operand&>(s).woken();
         else
             answer(static_cast<call&>(s));
+    }
+
+    void go_on(frame& f) noexcept {
+        f.set_turn(step::kind::resume);
+        run(&f);
     }
 
     void answer(call& c) noexcept {

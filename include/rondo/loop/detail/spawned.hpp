@@ -9,7 +9,7 @@
 #include <rondo/core/outcome.hpp>
 #include <rondo/core/resumer.hpp>
 #include <rondo/core/task.hpp>
-#include <rondo/loop/detail/engine.hpp>
+#include <rondo/loop/detail/root.hpp>
 
 #include <cstring>
 #include <memory>
@@ -33,13 +33,14 @@ public:
     }
 
     /// Starts with one user, the handle.
-    spawned(engine& loop, promise<T>& top, std::unique_ptr<char[]> name) noexcept
-        : root(loop, top), name_(std::move(name)) {}
+    spawned(home& h, promise<T>& top, std::unique_ptr<char[]> name) noexcept : root(h, top), name_(std::move(name)) {}
 
     const char* name() const noexcept override { return name_.get(); }
     std::exception_ptr failure() const noexcept override {
-        return outcome_.has_error() ? outcome_.error() : std::exception_ptr();
+        return outcome_.has_error() && !delivered_ ? outcome_.error() : std::exception_ptr();
     }
+    void failure_taken() noexcept override { delivered_ = true; }
+    bool has_handle() const noexcept override { return users_ > 1; }
 
     bool done() const noexcept { return top() == nullptr; }
     bool has_failed() const noexcept { return done() && !outcome_.has_value(); }
@@ -87,15 +88,19 @@ public:
     }
 
 private:
-    void ended(frame* f) noexcept override {
+    frame* ended(frame* f) noexcept override {
         retain();  // destructors in the frame may drop the handle
         if (f != nullptr)
             detail::collect(*f, outcome_);
         else
             outcome_.set_cancelled();
         if (waiting_) joiner_.wake();
-        if (users_ != 1 && outcome_.has_error() && !delivered_) static_cast<engine&>(loop()).keep_failure(*this);
+        using ending = home::ending;
+        frame* const next = where().is_over(*this, f == nullptr           ? ending::cancelled
+                                                   : outcome_.has_error() ? ending::with_failure
+                                                                          : ending::with_value);
         release();
+        return next;
     }
 
     std::unique_ptr<char[]> name_;

@@ -43,16 +43,30 @@ public:
         if (outcome_.has_error() && outcome_.error()) combinator_->loop().report(std::move(outcome_.error()));
     }
 
-    void start(combinator& c) noexcept {
+    /// The frame that is to be started by the caller.
+    frame* enlist(combinator& c) noexcept {
         combinator_ = &c;
-        c.loop().run(top());
+        return top();
     }
-    void cancel() noexcept {
-        if (combinator_ != nullptr) branch::cancel(combinator_->loop());
+    void start(combinator& c) noexcept { c.loop().run(enlist(c)); }
+    void cancel(late_results late = late_results::dropped) noexcept {
+        if (combinator_ != nullptr) branch::cancel(combinator_->loop(), late);
     }
     void withdraw() noexcept {}  // its frames are withdrawn with the tree
     frame* running() const noexcept { return combinator_ == nullptr ? nullptr : top(); }
     bool describe(wait_info&) const noexcept { return false; }
+
+    /// Whether it has ended, not having been cancelled.
+    bool has_result() const noexcept { return outcome_.has_value() || outcome_.has_error(); }
+    bool has_failed() const noexcept { return outcome_.has_error(); }
+    /// Whether something in it is about to go on.
+    bool is_ready() noexcept {
+        return top() != nullptr && any_in_tree(*top(), [](const frame& f) { return f.is_linked(); });
+    }
+    /// Whether something in it did not have to wait, and goes on in another step.
+    bool is_put_off() noexcept {
+        return top() != nullptr && any_in_tree(*top(), [](const frame& f) { return f.turn() == step::kind::put_off; });
+    }
 
     void throw_failure() {}  // the combinator has it
     T take() { return outcome_.take(); }
@@ -97,7 +111,7 @@ public:
     }
 
     /// For another child's sake; not for its own: the parent is to take the failure.
-    void cancel() noexcept {
+    void cancel(late_results = late_results::dropped) noexcept {
         if (!failed_) withdraw();
     }
     void withdraw() noexcept {
@@ -116,6 +130,11 @@ public:
         info = describe_awaiter(awaiter_);
         return true;
     }
+
+    bool has_result() const noexcept { return state_ == state::granted || error_ != nullptr; }
+    bool has_failed() const noexcept { return failed_ || error_ != nullptr; }
+    bool is_ready() const noexcept { return is_linked(); }
+    bool is_put_off() const noexcept { return false; }
 
     /// Throws if its result is a failure that it could tell of before it was taken.
     void throw_failure() {

@@ -28,6 +28,7 @@ public:
     frame* ended(std::exception_ptr* error) noexcept {
         const bool cancelled_others = concerns(error) && settle(error);
         if (--running_ != 0) return nullptr;
+        if (frame* const more = next_stage()) return more;
         if (parent_->is_unwinding()) {
             unwind_up(parent_);
             return nullptr;
@@ -40,6 +41,10 @@ public:
     /// A child task has been destroyed. Returns the frame to be destroyed next.
     frame* unwound() noexcept {
         if (--running_ != 0) return nullptr;
+        if (frame* const more = next_stage()) {
+            loop_->make_ready_to_start(*more);
+            return nullptr;
+        }
         if (parent_->is_unwinding()) return parent_;
         loop_->make_ready(*parent_);
         return nullptr;
@@ -48,7 +53,7 @@ public:
     /// An operand has been granted, in a call that somebody else makes.
     void granted(std::exception_ptr* error) noexcept {
         if (concerns(error)) settle(error);
-        if (--running_ == 0) waker(*parent_, *loop_).wake_or_unwind();
+        if (--running_ == 0) go_on();
     }
     /// What granted it is gone, and so is the grant: that operand will never end.
     void ungranted() noexcept {
@@ -61,15 +66,23 @@ public:
     void withdrawn() noexcept { --running_; }
 
     frame* parent() noexcept override { return parent_; }
-    bool withdraw(bool) noexcept override {
+    withdrawal withdraw(bool) noexcept override {
         ++running_;
         withdraw_operands();
-        return --running_ == 0;
+        return --running_ == 0 ? withdrawal::done : withdrawal::of_children;
     }
 
 protected:
     explicit combinator(settles s) noexcept : settles_(s) {}
     ~combinator() = default;
+
+    /// Does something to the children of a suspended parent, in a call from outside of them.
+    template <class F>
+    void from_outside(F&& f) noexcept {
+        ++running_;
+        f();
+        if (--running_ == 0) go_on();
+    }
 
     /// Starts `count` children in order, each up to where it waits first. True: the parent is suspended until they have ended.
     template <class StartChild>
@@ -81,23 +94,41 @@ protected:
             ++running_;
             start_child(i);
         }
+        while (!others_run()) {
+            frame* const more = next_stage();
+            if (more == nullptr) break;
+            loop_->run(more);
+        }
         if (--running_ == 0) {
             if (!put_off_) return false;
-            loop_->make_ready(parent);
+            waker(parent, *loop_).put_off();
         }
         parent.waits_on = this;
         return true;
     }
 
     /// A child, which still counts, has failed, or ended. True if others were cancelled because of it.
-    virtual bool settle(std::exception_ptr* error) noexcept = 0;
+    virtual bool settle(std::exception_ptr* error) noexcept {
+        (void)error;
+        return false;
+    }
     /// Whether children that have not started shall not start any more.
-    virtual bool is_decided() const noexcept = 0;
+    virtual bool is_decided() const noexcept { return false; }
     virtual void withdraw_operands() noexcept = 0;
+    /// All children have ended. The frame of one more that is to be started now, and has been counted; null if the parent goes on.
+    virtual frame* next_stage() noexcept { return nullptr; }
 
+    bool is_over() const noexcept { return running_ == 0; }
     bool others_run() const noexcept { return running_ > 1; }
+    void count_one() noexcept { ++running_; }
 
 private:
+    void go_on() noexcept {
+        if (frame* const more = next_stage())
+            loop_->make_ready_to_start(*more);
+        else
+            waker(*parent_, *loop_).wake_or_unwind();
+    }
     bool concerns(const std::exception_ptr* error) const noexcept {
         return error != nullptr ? settles_ != settles::never : settles_ == settles::on_any_end;
     }

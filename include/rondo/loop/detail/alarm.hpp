@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// A timer that makes a call instead of waking a task.
+
+#include <rondo/core/resumer.hpp>
+#include <rondo/loop/detail/rounds.hpp>
+#include <rondo/loop/detail/timer.hpp>
+#include <rondo/loop/driver.hpp>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+/// Calls woken(), between steps, when its time has come. It lies in the frame that it is for.
+class alarm : public operand {
+public:
+    /// `deadline` max(): never.
+    /// Throws: std::bad_alloc.
+    void set(scheduler& loop, time_point deadline) {
+        if (deadline != (time_point::max)())
+            timer_.set(static_cast<rounds&>(loop).timers(), deadline, waker(*this, loop));
+    }
+    void unset() noexcept { timer_.withdraw(); }
+
+    /// Calls woken() when all that is ready now has had its turn.
+    void call_again(scheduler& loop) noexcept {
+        if (!is_linked()) loop.make_ready(*this);
+    }
+
+    void unwoken() noexcept final {}
+
+protected:
+    alarm() noexcept = default;
+    ~alarm() {
+        unset();
+        if (is_linked()) unlink();
+    }
+
+private:
+    timer timer_;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail
