@@ -37,3 +37,9 @@
 #include <rondo/scope/when_all_settled.hpp>
 #include <rondo/scope/when_any.hpp>
 #include <rondo/scope/with_timeout.hpp>
+#include <rondo/sync/barrier.hpp>
+#include <rondo/sync/condition_variable.hpp>
+#include <rondo/sync/event.hpp>
+#include <rondo/sync/latch.hpp>
+#include <rondo/sync/mutex.hpp>
+#include <rondo/sync/semaphore.hpp>

@@ -87,11 +87,10 @@ public:
         who.put_off();
     }
 
-    /// Moves the first one to the end of `other`, where it waits on.
-    waiter& move_front(wait_list& other) noexcept {
-        waiter& w = waiting_.pop_front();
+    /// Moves `w`, who waits in a list, to the end of `other`, where it waits on.
+    static void move(waiter& w, wait_list& other) noexcept {
+        w.unlink();
         other.waiting_.push_back(w);
-        return w;
     }
 
     // The same for what leaves nothing to be taken, such as the news that something has happened: it cannot be taken back, and so

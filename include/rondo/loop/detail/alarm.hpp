@@ -28,6 +28,7 @@ public:
     }
 
     void unwoken() noexcept final {}
+    frame* parent() noexcept override { return nullptr; }
 
 protected:
     alarm() noexcept = default;
