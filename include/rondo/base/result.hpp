@@ -33,12 +33,12 @@ public:
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<stored>) { take_over(other); }
     result& operator=(result&& other) noexcept(std::is_nothrow_move_constructible_v<stored>) {
         if (this != &other) {
-            reset();
+            clear();
             take_over(other);
         }
         return *this;
     }
-    ~result() { reset(); }
+    ~result() { clear(); }
 
     bool is_empty() const noexcept { return state_ == state::empty; }
     bool has_value() const noexcept { return state_ == state::value; }
@@ -57,14 +57,22 @@ public:
     }
 
     void set_error(std::exception_ptr error) noexcept {
-        reset();
+        clear();
         std::construct_at(&error_, std::move(error));
         state_ = state::error;
     }
 
     void set_cancelled() noexcept {
-        reset();
+        clear();
         state_ = state::cancelled;
+    }
+
+    void clear() noexcept {
+        if (state_ == state::value)
+            std::destroy_at(std::addressof(value_));
+        else if (state_ == state::error)
+            std::destroy_at(&error_);
+        state_ = state::empty;
     }
 
     stored& value() noexcept { return value_; }
@@ -98,14 +106,6 @@ private:
     }
 
     enum class state : unsigned char { empty, value, error, cancelled };
-
-    void reset() noexcept {
-        if (state_ == state::value)
-            std::destroy_at(std::addressof(value_));
-        else if (state_ == state::error)
-            std::destroy_at(&error_);
-        state_ = state::empty;
-    }
 
     union {
         stored value_;

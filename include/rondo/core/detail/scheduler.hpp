@@ -102,6 +102,9 @@ public:
         return child.done();
     }
 
+    /// `f`, which is suspended, goes on in this step, when the frame that runs has suspended itself.
+    void go_on_with(frame& f) noexcept { next_ = &f; }
+
     /// Takes one from what a step may do without waiting. False: this operation is to go through the ready list.
     bool spend() noexcept { return --budget_ >= 0; }
 
@@ -133,7 +136,7 @@ protected:
     branch* pending_ = nullptr;
 
 private:
-    frame* next_ = nullptr;      // a child to be started by the trampoline
+    frame* next_ = nullptr;      // to be resumed by the trampoline
     int nesting_ = max_nesting;  // how many more children may be started from inside their parents
 
     static inline thread_local constinit scheduler* current_ = nullptr;
