@@ -27,6 +27,8 @@
 #include <rondo/loop/work_guard.hpp>
 #include <rondo/loop/yield.hpp>
 #include <rondo/queue/bounded_queue.hpp>
+#include <rondo/queue/delivery.hpp>
+#include <rondo/queue/message_queue.hpp>
 #include <rondo/scope/finally.hpp>
 #include <rondo/scope/for_each_completed.hpp>
 #include <rondo/scope/for_each_concurrent.hpp>
@@ -37,6 +39,7 @@
 #include <rondo/scope/when_all_settled.hpp>
 #include <rondo/scope/when_any.hpp>
 #include <rondo/scope/with_timeout.hpp>
+#include <rondo/stream/async_generator.hpp>
 #include <rondo/sync/barrier.hpp>
 #include <rondo/sync/condition_variable.hpp>
 #include <rondo/sync/event.hpp>

@@ -47,7 +47,11 @@ public:
     Node& front() noexcept { return static_cast<Node&>(*head_.next_); }
 
     void push_back(Node& node) noexcept { insert_before(head_, node); }
-    void push_front(Node& node) noexcept { insert_before(*head_.next_, node); }
+
+    /// Puts `node` behind `place`; in front for null.
+    void insert_after(Node* place, Node& node) noexcept {
+        insert_before(place == nullptr ? *head_.next_ : *static_cast<list_node*>(place)->next_, node);
+    }
 
     /// Takes the first node out; the list must not be empty.
     Node& pop_front() noexcept {

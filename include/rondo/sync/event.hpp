@@ -4,7 +4,7 @@
 
 // A flag that tasks can wait for: asyncio.Event.
 
-#include <rondo/sync/detail/gate.hpp>
+#include <rondo/loop/detail/gate.hpp>
 
 namespace rondo::inline RONDO_ABI {
 

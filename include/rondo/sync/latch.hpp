@@ -4,8 +4,8 @@
 
 // Waiting until so many things have happened, once.
 
+#include <rondo/loop/detail/gate.hpp>
 #include <rondo/sync/detail/count.hpp>
-#include <rondo/sync/detail/gate.hpp>
 
 #include <concepts>
 #include <cstddef>

@@ -47,7 +47,7 @@ protected:
         if (first_) loop().report(std::move(first_));
     }
 
-    virtual void cancel_children() noexcept = 0;
+    virtual void cancel_children(std::size_t spared) noexcept = 0;
 
     bool has_failed() const noexcept { return failed_; }
     void throw_failure() {
@@ -60,7 +60,7 @@ private:
         failed_ = true;
         first_ = std::move(*error);
         const bool others = others_run();
-        cancel_children();
+        cancel_children(nobody);  // what others have been granted goes back, too
         return others;
     }
     bool is_decided() const noexcept final { return failed_; }

@@ -17,6 +17,8 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
+inline constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+
 template <class Base, class... As>
 class each_of : public Base {
 public:
@@ -60,8 +62,11 @@ protected:
         std::apply([&](auto&... child) { (f(child), ...); }, children_);
     }
 
-    void cancel_children() noexcept final {
-        for_each([](auto& child) { child.cancel(); });
+    void cancel_children(std::size_t spared) noexcept final {
+        std::size_t i = 0;
+        for_each([&](auto& child) {
+            if (i++ != spared) child.cancel();
+        });
     }
     void withdraw_operands() noexcept final {
         for_each([](auto& child) { child.withdraw(); });
@@ -90,8 +95,9 @@ protected:
     explicit range_of(std::vector<task_child<T>>&& children) noexcept : children_(std::move(children)) {}
     ~range_of() = default;
 
-    void cancel_children() noexcept final {
-        for (task_child<T>& child : children_) child.cancel();
+    void cancel_children(std::size_t spared) noexcept final {
+        for (std::size_t i = 0; i < children_.size(); ++i)
+            if (i != spared) children_[i].cancel();
     }
     void withdraw_operands() noexcept final {}
 

@@ -30,7 +30,7 @@ protected:
     racer() noexcept : combinator(settles::on_any_end) {}
     ~racer() = default;
 
-    virtual void cancel_children() noexcept = 0;
+    virtual void cancel_children(std::size_t spared) noexcept = 0;
     /// The one child that has a result.
     virtual std::size_t find_winner() noexcept = 0;
 
@@ -42,7 +42,7 @@ private:
         decided_ = true;
         winner_ = find_winner();
         const bool others = others_run();
-        cancel_children();
+        cancel_children(winner_);
         return others;
     }
     bool is_decided() const noexcept final { return decided_; }

@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Waiting for something to have happened: event and latch.
+// Waiting for something to have happened, which nobody takes away: a flag, a count at zero.
 
 #include <rondo/core/awaitable.hpp>
 #include <rondo/loop/wait_list.hpp>
 
 namespace rondo::inline RONDO_ABI::detail {
 
-/// `Gate`: has is_open(), and a list gate_ of those who wait.
+/// `Gate`: has is_open(), a list waiters_ of those who wait, and what reports say that they wait for.
 template <class Gate>
 class gate_awaiter : private waiter {
 public:
