@@ -8,6 +8,9 @@
 
 #include <rondo/base/config.hpp>
 #include <rondo/base/version.hpp>
+#include <rondo/bridge/callback.hpp>
+#include <rondo/bridge/from_callback.hpp>
+#include <rondo/bridge/to_thread.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/core/errors.hpp>
 #include <rondo/core/outcome.hpp>

@@ -11,6 +11,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI::detail {
@@ -57,6 +58,12 @@ protected:
         if (first_) rethrow(std::exchange(first_, nullptr));
     }
 
+    /// The body could not be made; but it may have spawned already.
+    void no_body(std::exception_ptr error) noexcept {
+        settle(&error);
+        withdrawn();
+    }
+
     virtual frame* running_body() noexcept = 0;
     virtual void cancel_body() noexcept = 0;
 
@@ -96,24 +103,29 @@ public:
     using body_type = decltype(std::declval<F&>()(std::declval<Face&>()));
     using value_type = typename task_traits<body_type>::value_type;
 
-    explicit group_wait(F&& make) : make_(static_cast<F&&>(make)), face_(*this), body_(make_(face_)) {}
+    explicit group_wait(F&& make) : make_(static_cast<F&&>(make)), face_(*this) {}
 
     template <std::derived_from<frame> Promise>
     bool await_suspend(std::coroutine_handle<Promise> h) {
-        return start(h.promise(), 1, [this](std::size_t) { body_.start(*this); });
+        return start(h.promise(), 1, [this](std::size_t) {
+            guarded([&] { body_.emplace(make_(face_)).start(*this); },
+                    [&](std::exception_ptr error) { no_body(std::move(error)); });
+        });
     }
     value_type await_resume() {
         throw_failure();
-        return body_.take();
+        return body_->take();
     }
 
 private:
-    frame* running_body() noexcept override { return body_.running(); }
-    void cancel_body() noexcept override { body_.cancel(); }
+    frame* running_body() noexcept override { return body_ ? body_->running() : nullptr; }
+    void cancel_body() noexcept override {
+        if (body_) body_->cancel();
+    }
 
     F make_;
     Face face_;
-    task_child<value_type> body_;
+    std::optional<task_child<value_type>> body_;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail
