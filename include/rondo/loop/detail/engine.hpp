@@ -184,13 +184,7 @@ private:
     }
 
     void raze_all() noexcept {
-        intrusive_list<root> doomed;
-        doomed.splice_back(tasks_);
-        while (!doomed.empty()) {
-            root& r = doomed.pop_front();
-            tasks_.push_back(r);
-            raze(r, mercy::for_cleanups);
-        }
+        for_all([](root& r) { raze(r, mercy::for_cleanups); });
     }
 
     bool cleans_up() noexcept override { return home::cleans_up() || (main_ != nullptr && outlives_cancel(*main_)); }

@@ -7,6 +7,7 @@
 
 #include <rondo/core/detail/branch.hpp>
 
+#include <cstddef>
 #include <exception>
 
 namespace rondo::inline RONDO_ABI::detail {
@@ -85,12 +86,18 @@ protected:
     virtual void adopted() noexcept {}
 
     void cancel_all() noexcept {
-        intrusive_list<root> doomed;
-        doomed.splice_back(tasks_);
-        while (!doomed.empty()) {
-            root& r = doomed.pop_front();
+        for_all([](root& r) { r.cancel(); });
+    }
+
+    /// `f` for each task that is here now, however many come or go on the way. All stay in the list meanwhile, for f may look at the tree.
+    template <class F>
+    void for_all(F f) noexcept {
+        std::size_t count = 0;
+        for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r)) ++count;
+        for (; count > 0 && !tasks_.empty(); --count) {
+            root& r = tasks_.pop_front();
             tasks_.push_back(r);
-            r.cancel();
+            f(r);
         }
     }
 

@@ -72,6 +72,10 @@ private:
         ++size_;
         count_one();
     }
+    bool cleans_up() noexcept final {
+        frame* const body = running_body();
+        return home::cleans_up() || (body != nullptr && body->is_cancelled() && is_running(*body));
+    }
     frame* is_over(root& r, ending how) noexcept final {
         --size_;
         if (how == ending::cancelled) return unwound();
