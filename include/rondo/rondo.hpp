@@ -2,9 +2,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Everything portable, in one include. For daily use: task, run, spawn and join_handle, sleep, yield, interval, when_all,
-// when_all_settled and outcome, bounded_queue. To embed a loop: event_loop, driver, loop_handle, work_guard. To write
-// operations of your own: resumer; primitives of your own: wait_list.
+// Everything portable, in one include.
+//
+// Tasks and time        task, run, spawn and join_handle, sleep, yield, interval
+// Several at once       when_all, when_all_settled and outcome, when_all_limited, when_any, for_each_concurrent, for_each_completed,
+//                       with_task_group
+// Limits and cleanups   with_timeout, try_with_timeout, uncancellable, finally
+// Messages              bounded_queue, message_queue, async_generator
+// Synchronisation       mutex, semaphore, event, condition_variable, latch, barrier
+// The world outside     from_callback, to_thread (and, by itself, bridge/with_stop_token.hpp)
+// To embed a loop       event_loop, driver, loop_handle, work_guard
+// To write your own     resumer for operations, wait_list for primitives
 
 #include <rondo/base/config.hpp>
 #include <rondo/base/version.hpp>
