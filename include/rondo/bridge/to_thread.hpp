@@ -23,7 +23,7 @@ namespace detail {
 template <class F, class... Args>
 class thread_call final : public letter, public job {
 public:
-    using value_type = decltype(std::apply(std::declval<F>(), std::declval<std::tuple<Args...>>()));
+    using value_type = std::invoke_result_t<F, Args...>;
 
     thread_call(scheduler& loop, F&& f, std::tuple<Args...>&& args)
         : letter(loop), f_(std::move(f)), args_(std::move(args)) {}
@@ -164,11 +164,9 @@ private:
 /// Cost:     one allocation, and one wake-up of a thread, each way.
 template <class F, class... Args>
 [[nodiscard("co_await it")]] auto to_thread(F&& f, Args&&... args) {
-    static_assert(
-        requires { std::apply(std::declval<std::decay_t<F>>(), std::declval<std::tuple<std::decay_t<Args>...>>()); },
-        "rondo: to_thread's callable does not take these arguments (by value; std::ref(x) for a reference)");
-    static_assert(!detail::task_like<decltype(std::apply(std::declval<std::decay_t<F>>(),
-                                                         std::declval<std::tuple<std::decay_t<Args>...>>()))>,
+    static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>,
+                  "rondo: to_thread's callable does not take these arguments (by value; std::ref(x) for a reference)");
+    static_assert(!detail::task_like<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>,
                   "rondo: to_thread calls an ordinary function; a task runs on the loop: co_await it");
     return detail::threading<std::decay_t<F>, std::decay_t<Args>...>(std::in_place, std::forward<F>(f),
                                                                      std::forward<Args>(args)...);
