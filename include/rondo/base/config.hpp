@@ -93,6 +93,23 @@ void read_error(const std::exception_ptr& error, Visitor&& visitor) {
 #endif
 }
 
+/// Whether `error` is an `Error`.
+template <class Error>
+bool is_a(const std::exception_ptr& error) noexcept {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    try {
+        std::rethrow_exception(error);
+    } catch (const Error&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+#else
+    (void)error;
+    return false;
+#endif
+}
+
 /// An exception_ptr to a new `Error{args...}`. Without exceptions the value forms (try_, settled, outcome)
 /// need only to know that there is an error, so any non-null pointer would do; there is none to make, and
 /// the program ends with the text.

@@ -28,7 +28,8 @@ namespace rondo::inline RONDO_ABI {
 namespace detail {
 template <class T>
 T run_on(std::unique_ptr<driver> d, task<T> main);
-}
+struct loop_access;
+}  // namespace detail
 
 /// Runs tasks. A step is the start or resumption of a task, up to where it waits next, or a posted function;
 /// steps are taken in rounds. A round collects what other threads sent and the timers that are due, then takes
@@ -128,6 +129,7 @@ public:
     static event_loop& current();
 
 private:
+    friend struct detail::loop_access;
     template <class T>
     friend T detail::run_on(std::unique_ptr<driver> d, task<T> main);
 
@@ -161,6 +163,11 @@ T event_loop::run_to_end(task<T>& main, bool alone) {
     if (root.outcome().is_cancelled()) detail::raise<cancelled>();
     return root.outcome().take();
 }
+
+/// The way to a loop's inside, for testing and debugging aids.
+struct detail::loop_access {
+    static engine& inside(event_loop& loop) noexcept { return loop.engine_; }
+};
 
 /// A run on a loop of its own.
 template <class T>

@@ -122,7 +122,7 @@ public:
     std::size_t in_flight() const noexcept { return this->used() - size(); }
     /// Whether there is no room: size() + in_flight() == capacity().
     bool full() const noexcept { return this->used() == capacity(); }
-    using detail::lessor<T>::capacity;
+    std::size_t capacity() const noexcept { return this->places(); }
 
 private:
     friend inlet;

@@ -30,8 +30,25 @@ public:
     virtual void operator()(std::exception_ptr error) = 0;
 };
 
+/// Chooses steps in the loop's place, one by one: for tests.
+class steering {
+public:
+    steering(const steering&) = delete;
+    steering& operator=(const steering&) = delete;
+
+    /// Which of `count` ready steps, oldest first, is the next.
+    virtual std::size_t choose(std::size_t count) noexcept = 0;
+
+protected:
+    steering() noexcept = default;
+    ~steering() = default;
+};
+
 class rounds : public scheduler {
 public:
+    /// From now on `s` chooses, and a round is a single step.
+    void steer(steering& s) noexcept { steering_ = &s; }
+
     mailbox& box() const noexcept { return *box_; }
     time_point now() const noexcept { return driver_->now(); }
     timer_heap<time_point>& timers() noexcept { return timers_; }
@@ -65,7 +82,10 @@ protected:
         collect_letters();
         fire_timers();
         if (attention_) attend();
-        batch_.splice_back(ready_);
+        if (steering_ == nullptr) [[likely]]
+            batch_.splice_back(ready_);
+        else
+            take_chosen();
         std::size_t steps = 0;
         while (!batch_.empty()) {
             take(batch_.pop_front());
@@ -142,6 +162,16 @@ private:
         for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
     }
 
+    void take_chosen() noexcept {
+        std::size_t count = 0;
+        for (step* s = ready_.next(nullptr); s != nullptr; s = ready_.next(s)) ++count;
+        if (count == 0) return;
+        step* chosen = ready_.next(nullptr);
+        for (std::size_t n = steering_->choose(count); n > 0; --n) chosen = ready_.next(chosen);
+        chosen->unlink();
+        batch_.push_back(*chosen);
+    }
+
     /// The one place where anything is resumed.
     void take(step& s) noexcept {
         budget_ = budget_of_a_step;
@@ -189,6 +219,7 @@ private:
     timer_heap<time_point> timers_;
     intrusive_list<step> batch_;  // the rest of the running round
     bool leaves_ = false;
+    steering* steering_ = nullptr;
     std::vector<std::exception_ptr> unreported_;
     std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
     std::unique_ptr<error_handler> handler_;

@@ -83,7 +83,7 @@ protected:
         }
     }
 
-    std::size_t capacity() const noexcept { return capacity_; }
+    std::size_t places() const noexcept { return capacity_; }
     std::size_t used() const noexcept { return used_; }
     std::size_t queued() const noexcept { return queued_count_; }
 

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Cancelling a program wherever it can be cancelled.
+
+#include <rondo/testing/detail/steered_loop.hpp>
+#include <rondo/testing/frames.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+/// In their order, with a stop after so many of them.
+class stopping_steering final : public detail::steering {
+public:
+    explicit stopping_steering(std::size_t after) noexcept : left_(after) {}
+
+    void stop_here(event_loop& loop) noexcept { loop_ = &loop; }
+    bool has_stopped() const noexcept { return has_stopped_; }
+
+    std::size_t choose(std::size_t) noexcept override {
+        if (left_ != 0 && --left_ == 0) {
+            has_stopped_ = true;
+            loop_->stop();
+        }
+        return 0;
+    }
+
+private:
+    std::size_t left_;  // zero: none
+    event_loop* loop_ = nullptr;
+    bool has_stopped_ = false;
+};
+
+/// `check()`, or `check(at)`.
+template <class Check>
+void call_check(Check& check, std::size_t at) {
+    if constexpr (requires { check(at); })
+        check(at);
+    else
+        check();
+}
+
+inline void require_no_leak(std::size_t before, const char* sweep, const char* what, std::size_t at) {
+    if (testing::live_frames() == before) return;
+    detail::raise<std::logic_error>(std::string("rondo: ") + sweep + ": " +
+                                    std::to_string(testing::live_frames() - before) + " frames have leaked: " + what +
+                                    " " + std::to_string(at));
+}
+
+}  // namespace rondo::inline RONDO_ABI::detail
+
+namespace rondo::inline RONDO_ABI::testing {
+
+/// Runs `make_task()`, which gives a task<>, again and again under virtual time, each time on a new loop: cancelled when the loop has taken one step, two,
+/// three, ... until it ends by itself before that: the last run is undisturbed. After each run, when its loop is gone,
+/// `check()` is called (or `check(n)`: cancelled after n steps; zero for the last run). Returns the number of runs that were cancelled.
+/// Tasks that it has spawned are cancelled with the loop.
+///
+///     testing::cancel_sweep([&] { return transfer(from, to); }, [&] { CHECK(from.sum() + to.sum() == 100); });
+///
+/// Throws: what check throws; what the undisturbed run throws; std::logic_error when frames have leaked. Exceptions of the
+///         cancelled runs are dropped.
+/// `only`: not zero: only the run that is cancelled after so many steps, to look at one that failed.
+template <class MakeTask, class Check>
+std::size_t cancel_sweep(MakeTask&& make_task, Check&& check, std::size_t only = 0) {
+    for (std::size_t at = only != 0 ? only : 1;; ++at) {
+        const std::size_t before = live_frames();
+        detail::stopping_steering steering(at);
+        std::exception_ptr error;
+        {
+            detail::steered_loop loop(steering);
+            steering.stop_here(loop);
+            loop.on_unhandled_exception([&](std::exception_ptr e) {
+                if (!error) error = std::move(e);
+            });
+            auto ended = loop.try_run(make_task());
+            if (!error) error = ended.error();
+        }
+        detail::require_no_leak(before, "cancel_sweep", "cancelled after step", at);
+        const bool was_cancelled = steering.has_stopped();
+        if (!was_cancelled && error) detail::rethrow(std::move(error));
+        detail::call_check(check, was_cancelled ? at : 0);
+        if (!was_cancelled) return at - 1;
+        if (only != 0) return 1;
+    }
+}
+
+}  // namespace rondo::inline RONDO_ABI::testing
