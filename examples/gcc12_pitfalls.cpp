@@ -39,7 +39,13 @@ rondo::task<> lambdas() {
         co_return;
     });
     co_await handle;
+
+    // Wrong:  co_await rondo::to_thread([greeting] { return greeting.size(); });   // destroys the capture twice
+    std::size_t length = co_await rondo::to_thread([&] { return greeting.size(); });  // a reference is fine
+    const auto measure = [greeting] { return greeting.size(); };
+    length += co_await rondo::to_thread(measure);
     // [/lambda]
+    say("twice its length: ", length);
 }
 
 rondo::task<> conditions(bool wanted) {
@@ -84,6 +90,7 @@ int main(int argc, char** argv) {
 // [0.0 s] started
 // [0.0 s] 2 messages
 // [0.0 s] a greeting from a capture
+// [0.0 s] twice its length: 50
 // [0.0 s] 3 rounds
 // [0.0 s] name 1, name 2, name 3
 // [0.0 s] finished

@@ -4,25 +4,11 @@
 
 #include <rondo/rondo.hpp>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 using example::say;
-
-// [guard]
-// A spawned task that refers to locals must not outlive them: cancel it where they end.
-class cancel_at_end {
-public:
-    explicit cancel_at_end(rondo::join_handle<> task) : task_(std::move(task)) {}
-    ~cancel_at_end() { task_.cancel(); }
-    cancel_at_end(const cancel_at_end&) = delete;
-    cancel_at_end& operator=(const cancel_at_end&) = delete;
-
-private:
-    rondo::join_handle<> task_;
-};
-// [/guard]
 
 rondo::task<> download(int page) {
     co_await rondo::sleep(example::second);
@@ -62,14 +48,19 @@ rondo::task<> produce(rondo::bounded_queue<int>& pages) {
     pages.close();
 }
 
+// [crawl]
 rondo::task<> crawl() {
     rondo::bounded_queue<int> pages(2);
     int done = 0;
-    const cancel_at_end ticker(rondo::spawn(show_progress(done), "progress"));
-    // Under one when_all, a worker that throws would cancel the others and the producer.
-    co_await rondo::when_all(produce(pages), worker(pages, done), worker(pages, done), worker(pages, done));
+    co_await rondo::with_task_group([&](rondo::task_group& group) -> rondo::task<> {
+        group.spawn(show_progress(done), "progress");  // may refer to `done`, which outlives the group
+        // Under one when_all, a worker that throws would cancel the others and the producer.
+        co_await rondo::when_all(produce(pages), worker(pages, done), worker(pages, done), worker(pages, done));
+        group.cancel();  // the ticker would go on for ever
+    });
     say(done, " pages done");
 }
+// [/crawl]
 // [/worker]
 
 int main(int argc, char** argv) {

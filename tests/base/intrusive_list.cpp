@@ -5,8 +5,10 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <random>
 #include <type_traits>
@@ -59,12 +61,24 @@ TEST_CASE("nodes come out in the order in which they were put in at the back") {
     CHECK(all.empty());
 }
 
-TEST_CASE("a node put in at the front comes out first") {
+TEST_CASE("a node is put in behind another, or in front of all") {
     list all;
-    item first(1), second(2);
-    all.push_back(second);
-    all.push_front(first);
-    CHECK(numbers(all) == std::vector<int>{1, 2});
+    item first(1), second(2), third(3), fourth(4);
+    all.insert_after(nullptr, third);  // into an empty list
+    CHECK(numbers(all) == std::vector<int>{3});
+    all.insert_after(&third, fourth);  // at the end
+    all.insert_after(nullptr, first);
+    all.insert_after(&first, second);
+    CHECK(numbers(all) == std::vector<int>{1, 2, 3, 4});
+    CHECK(&all.front() == &first);
+    item fifth(5);
+    all.push_back(fifth);  // the end is still known
+    CHECK(numbers(all) == std::vector<int>{1, 2, 3, 4, 5});
+    for (const item* one : {&first, &second, &third, &fourth, &fifth}) {
+        CHECK(&all.pop_front() == one);
+        CHECK(!one->is_linked());
+    }
+    CHECK(all.empty());
 }
 
 TEST_CASE("a node leaves its list from wherever it is, and may join another") {
@@ -113,8 +127,11 @@ TEST_CASE("a list does as a std::list does, whatever happens in whichever order"
             one.unlink();
             theirs.remove(one.number());
         } else if (random() % 3 == 0) {
-            ours.push_front(one);
+            ours.insert_after(nullptr, one);
             theirs.push_front(one.number());
+        } else if (item& other = items[random() % items.size()]; other.is_linked()) {
+            ours.insert_after(&other, one);
+            theirs.insert(std::next(std::find(theirs.begin(), theirs.end(), other.number())), one.number());
         } else {
             ours.push_back(one);
             theirs.push_back(one.number());

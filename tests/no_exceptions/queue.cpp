@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-// bounded_queue in a program built with -fno-exceptions -fno-rtti.
+// bounded_queue and message_queue in a program built with -fno-exceptions -fno-rtti.
 
 #include <support/clocks.hpp>
 #include <support/in_child.hpp>
@@ -12,10 +12,12 @@
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #if defined(__cpp_exceptions) || defined(__cpp_rtti)
@@ -25,7 +27,9 @@
 namespace {
 
 using rondo::bounded_queue;
+using rondo::delivery;
 using rondo::event_loop;
+using rondo::message_queue;
 using rondo::task;
 using support::lines;
 using message = support::move_only_tracked;
@@ -120,6 +124,135 @@ TEST_CASE("a cancelled push that waits leaves its value as it was") {
     queue.close();
 }
 
+namespace {
+
+task<> sends(message_queue<message>& queue, int count) {
+    for (int i = 0; i < count; ++i) {
+        if (i % 2 == 0)
+            co_await queue.emplace(i);
+        else
+            co_await queue.push(message(i));
+    }
+    co_await queue.join();
+    queue.close();
+}
+
+// Gives every third message back once, and drops every fifth.
+task<> works(message_queue<message>& queue, int& sum) {
+    for (int turn = 0;; ++turn) {
+        std::optional<delivery<message>> d = co_await queue.receive();
+        if (!d) break;
+        if (turn % 5 == 4) continue;
+        if ((*d)->number() % 3 == 0 && d->attempt() == 1) {
+            d->nack();
+            continue;
+        }
+        if (turn % 4 == 0) co_await rondo::yield();
+        sum += (*d)->number();
+        d->ack();
+    }
+}
+
+task<> sends_and_works(std::size_t capacity, int count, int& sum) {
+    message_queue<message> queue(capacity);
+    co_await rondo::when_all(sends(queue, count), works(queue, sum), works(queue, sum));
+}
+
+task<> receives(message_queue<int>& queue, lines& log, std::string name) {
+    std::optional<delivery<int>> d = co_await queue.receive();
+    log.push_back(name + (d ? std::to_string(**d) + "#" + std::to_string(d->attempt()) : " nothing"));
+    if (d) d->ack();
+}
+
+task<> keeps(message_queue<int>& queue) {
+    const std::optional<delivery<int>> d = co_await queue.receive();
+    co_await rondo::sleep(std::chrono::hours(1));
+}
+
+task<> pushes_and_receives(message_queue<int>& queue) {
+    const std::optional<std::optional<delivery<int>>> none =
+        co_await rondo::try_with_timeout(std::chrono::seconds(0), queue.receive());
+    CHECK(!none);
+    const bool pushed = co_await rondo::try_with_timeout(std::chrono::seconds(0), queue.push(1));
+    CHECK(pushed);
+    auto first = co_await rondo::when_any(rondo::sleep(std::chrono::seconds(1)), queue.receive());
+    CHECK(first.index() == 1);
+    std::get<1>(first)->ack();
+}
+
+task<> pushes(message_queue<int>& queue) { co_await queue.push(1); }
+
+}  // namespace
+
+TEST_CASE("messages are worked off, each once, through message_queues of any capacity") {
+    for (const std::size_t capacity : {1U, 3U, 2000U}) {
+        int sum = 0;
+        rondo::testing::run(sends_and_works(capacity, 1000, sum));
+        CHECK(sum == 499'500);
+    }
+}
+
+TEST_CASE("a cancelled consumer loses its message to the next one, and a loop leaves it in the queue") {
+    message_queue<int> queue(2);
+    lines log;
+    {
+        event_loop loop(support::virtual_time());
+        CHECK(queue.try_push(1));
+        CHECK(queue.try_push(2));
+        auto worker = loop.spawn(keeps(queue));
+        loop.spawn(keeps(queue));
+        loop.spawn(receives(queue, log, "next "));
+        settle(loop);
+        worker.cancel();
+        CHECK(worker.done());
+        settle(loop);
+        CHECK(log == lines{"next 1#2"});
+    }
+    std::optional<delivery<int>> d = queue.try_receive();
+    CHECK(d);
+    CHECK(**d == 2);
+    CHECK(d->attempt() == 2);
+    d->nack();
+    queue.close();
+    CHECK(queue.size() == 1);
+}
+
+TEST_CASE("a message_queue moves messages to its dead letters, unless they are refused") {
+    message_queue<message> queue(1);
+    bounded_queue<message> dead(1);
+    queue.dead_letters(2, dead);
+    for (int i = 0; i < 2; ++i) {
+        CHECK(queue.try_push(message(i)));
+        for (int attempt = 0; attempt < 2; ++attempt) queue.try_receive()->nack();
+    }
+    CHECK(queue.size() == 1);
+    const std::optional<message> letter = dead.try_pop();
+    CHECK(letter);
+    CHECK(letter->number() == 0);
+    queue.try_receive()->nack();
+    CHECK(queue.empty());
+    CHECK(dead.size() == 1);
+}
+
+TEST_CASE("a message_queue under time-outs and in races") {
+    message_queue<int> queue(1);
+    rondo::testing::run(pushes_and_receives(queue));
+    CHECK(queue.empty());
+    CHECK(queue.in_flight() == 0);
+}
+
+TEST_CASE("a delivery outlives its queue") {
+    std::optional<message_queue<int>> queue(2);
+    CHECK(queue->try_push(1));
+    CHECK(queue->try_push(2));
+    std::optional<delivery<int>> one = queue->try_receive();
+    std::optional<delivery<int>> two = queue->try_receive();
+    queue.reset();
+    CHECK(!*one);
+    one->ack();
+    two->nack();
+}
+
 #if SUPPORT_HAS_FORK
 
 TEST_CASE("what would throw calls the fatal hook with the text of the exception, and terminates") {
@@ -129,6 +262,45 @@ TEST_CASE("what would throw calls the fatal hook with the text of the exception,
         CHECK(end.text.find(about) != std::string::npos);
     };
     dies([] { bounded_queue<int> queue(0); }, "capacity");
+    dies([] { message_queue<int> queue(0); }, "capacity");
+    dies(
+        [] {
+            message_queue<int> queue(1);
+            bounded_queue<int> dead(1);
+            queue.dead_letters(0, dead);
+        },
+        "dead_letters");
+    dies(
+        [] {
+            message_queue<int> queue(1);
+            queue.dead_letters(1, queue);
+        },
+        "dead-letter");
+    dies(
+        [] {
+            message_queue<int> queue(1);
+            queue.try_push(1);
+            std::optional<delivery<int>> d = queue.try_receive();
+            d->ack();
+            d->ack();
+        },
+        "delivery");
+    dies(
+        [] {
+            message_queue<int> queue(1);
+            queue.try_push(1);
+            std::optional<delivery<int>> d = queue.try_receive();
+            d->nack();
+            **d = 1;
+        },
+        "delivery");
+    dies(
+        [] {
+            message_queue<int> queue(1);
+            queue.close();
+            rondo::testing::run(pushes(queue));
+        },
+        rondo::queue_closed().what());
     dies(
         [] {
             bounded_queue<std::string> queue(1);

@@ -1,0 +1,16 @@
+// expect: task
+#include <rondo/rondo.hpp>
+
+#include <utility>
+
+rondo::task<> child() { co_return; }
+
+rondo::task<> body(rondo::task_group& group) {
+    auto pending = child();
+#ifdef RONDO_TEST_VALID
+    group.spawn(std::move(pending));
+#else
+    group.spawn(pending);
+#endif
+    co_return;
+}
