@@ -35,10 +35,29 @@ namespace detail {
 
 inline fatal_handler on_fatal = nullptr;
 
+/// Not for catching: what std::terminate shows to those who look.
+class last_words final : public std::exception {
+public:
+    explicit last_words(const char* text) noexcept : text_(text) {}
+    const char* what() const noexcept override { return text_; }
+
+private:
+    const char* text_;
+};
+
+[[noreturn]] inline void terminate_with(const char* what) {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    throw last_words(what);
+#else
+    (void)what;
+    std::terminate();
+#endif
+}
+
 /// Ends the program: the one way out when there is no way on.
 [[noreturn]] inline void fatal(const char* what) noexcept {
     if (on_fatal != nullptr) on_fatal(what);
-    std::terminate();
+    terminate_with(what);
 }
 
 /// Throws `Error{args...}`; without exceptions, ends the program with the same text.

@@ -40,6 +40,7 @@ public:
     bool empty() const noexcept { return entries_.empty(); }
     std::size_t size() const noexcept { return entries_.size(); }
     const Deadline& next_deadline() const noexcept { return entries_.front().deadline; }
+    const Deadline& deadline_of(const timer_node& timer) const noexcept { return entries_[timer.place_].deadline; }
 
     /// Throws: std::bad_alloc when the array cannot grow; nothing has changed then.
     void insert(timer_node& timer, Deadline deadline) {

@@ -89,7 +89,7 @@ private:
 /// Resumes:  on a later step. Until then the operation counts as outstanding: an idle loop waits for it.
 /// Cancel:   at once; the operation may go on, with nobody to take its result.
 /// Throws:   what start throws; what was given to done.fail(); callback_dropped when the last copy of done is gone, uncalled.
-/// Lifetime: start and on_cancel are kept until the end.
+/// Lifetime: start and on_cancel are kept until the end. (g++ 11 and 12: give a lambda that captures by value a name before the co_await.)
 /// Cost:     one allocation, shared by the copies of done.
 template <class T = void, class Start, class OnCancel>
 [[nodiscard("co_await it")]] auto from_callback(Start&& start, OnCancel&& on_cancel) {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <exception>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -26,7 +27,7 @@ public:
     using value_type = std::invoke_result_t<F, Args...>;
 
     thread_call(scheduler& loop, F&& f, std::tuple<Args...>&& args)
-        : letter(loop), f_(std::move(f)), args_(std::move(args)) {}
+        : letter(loop), called_(std::in_place, std::move(f), std::move(args)) {}
 
     // --- On the loop's thread ---
 
@@ -62,9 +63,12 @@ public:
         return outcome_.take();
     }
     bool has_failed() const noexcept { return has_come_ && outcome_.has_error(); }
-    /// An exception that has come back, and that nobody took.
-    std::exception_ptr take_failure() noexcept {
-        return has_failed() && !std::exchange(is_taken_, true) ? std::move(outcome_.error()) : std::exception_ptr();
+    /// What has come back goes, on this thread. Returns an exception that nobody took.
+    std::exception_ptr clear() noexcept {
+        if (!has_come_) return nullptr;
+        std::exception_ptr error = outcome_.has_error() && !is_taken_ ? std::move(outcome_.error()) : nullptr;
+        outcome_.clear();
+        return error;
     }
 
 private:
@@ -72,13 +76,14 @@ private:
         guarded(
             [&] {
                 if constexpr (std::is_void_v<value_type>) {
-                    std::apply(std::move(f_), std::move(args_));
+                    std::apply(std::move(called_->first), std::move(called_->second));
                     outcome_.set_value();
                 } else {
-                    outcome_.set_value(std::apply(std::move(f_), std::move(args_)));
+                    outcome_.set_value(std::apply(std::move(called_->first), std::move(called_->second)));
                 }
             },
             [&](std::exception_ptr error) { outcome_.set_error(std::move(error)); });
+        called_.reset();  // before the caller goes on: it may refer to his locals
         over_.store(true, std::memory_order_release);
         over_.notify_all();
         send();
@@ -97,8 +102,7 @@ private:
         --waiter_.loop().outstanding;
     }
 
-    F f_;
-    std::tuple<Args...> args_;
+    std::optional<std::pair<F, std::tuple<Args...>>> called_;
     result<value_type> outcome_;
     std::atomic<bool> over_{false};
     waker waiter_;
@@ -118,7 +122,7 @@ public:
     thread_awaiter& operator=(const thread_awaiter&) = delete;
     ~thread_awaiter() {
         call_->block_until_over();
-        if (std::exception_ptr error = call_->take_failure()) loop_->report(std::move(error));
+        if (std::exception_ptr error = call_->clear()) loop_->report(std::move(error));
     }
 
     bool await_ready() const noexcept { return false; }
@@ -149,7 +153,8 @@ private:
 }  // namespace detail
 
 /// `co_await to_thread(f, args...)`: calls `f(args...)` on another thread, and gives its result; other tasks go on meanwhile. f and args are
-/// moved or copied to where the thread finds them (std::ref passes a reference).
+/// moved or copied to where the thread finds them (std::ref passes a reference), and gone before the caller goes on. (g++ 11 and 12: give a
+/// lambda that captures by value a name before the co_await.)
 ///
 ///     std::string text = co_await to_thread(read_file, "big.txt");
 ///
@@ -159,6 +164,7 @@ private:
 ///           returned, so that f may refer to the caller's locals. with_timeout around it gives its result.
 /// Throws:   what f throws, which goes to on_unhandled_exception if the caller has been cancelled; std::system_error if no thread can
 ///           be started; std::bad_alloc.
+/// Link:     with Threads::Threads where the C library is older than glibc 2.34.
 /// Threads:  at most min(32, cores + 4) in the program, shared by all loops; they start when they are needed, and leave after 10 s
 ///           without work. f must touch nothing of the loop's but what is thread-safe (post, stop, loop_handle, callback).
 /// Cost:     one allocation, and one wake-up of a thread, each way.

@@ -97,12 +97,15 @@ private:
 /// `co_await with_stop_token(token, op)`: the result of op; when a stop is requested, by whatever thread, op is cancelled, and gone before
 /// the caller goes on.
 ///
-///     co_await with_stop_token(thread.get_stop_token(), serve());
+///     std::jthread server([](std::stop_token stop) {
+///         rondo::event_loop().try_run(serve_until(stop));      // in it: co_await with_stop_token(stop, serve());
+///     });
 ///
 /// Suspends: unless op ends without waiting, or the stop came first: op is not started then.
 /// Resumes:  in the step in which op ends; on a later step when it was cancelled, or is an operation rather than a task.
 /// Cancel:   cancels op.
-/// Throws:   `cancelled` after a stop, unless op has ended nevertheless; what op throws; std::bad_alloc.
+/// Throws:   `cancelled` after a stop, unless op has ended nevertheless (it must not leave a thread's function); what op throws;
+///           std::bad_alloc.
 /// A token that can still be stopped counts as outstanding: an idle loop waits for it.
 /// Cost:     one allocation, and one of the token's.
 template <class Op>

@@ -65,10 +65,9 @@ public:
 
     /// Takes the wake-up back: the task waits on, and nobody will wake it.
     void unwake() const noexcept {
-        if (host_->turn() == step::kind::operand)
-            static_cast<operand*>(host_)->unwoken();
-        else if (host_->is_linked())
-            host_->unlink();
+        if (host_->turn() == step::kind::operand) return static_cast<operand*>(host_)->unwoken();
+        if (host_->turn() == step::kind::put_off) host_->set_turn(step::kind::resume);
+        if (host_->is_linked()) host_->unlink();
     }
 
     /// As wake(), for an operation that was not withdrawn when its task was cancelled.

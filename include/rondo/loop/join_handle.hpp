@@ -63,7 +63,7 @@ public:
         claims_ = false;
         to = std::move(task_->collect());
     }
-    wait_info await_describe() const noexcept { return wait_info("join_handle", task_); }
+    wait_info await_describe() const noexcept { return wait_info("join_handle", static_cast<const root*>(task_)); }
 
 private:
     bool is_own_task(waker joiner) const noexcept {

@@ -35,7 +35,11 @@ public:
         timer_.withdraw();
         return true;
     }
-    wait_info await_describe() const noexcept { return wait_info(is_endless_ ? "sleep (for ever)" : "sleep", nullptr); }
+    wait_info await_describe() const noexcept {
+        wait_info info(is_endless_ ? "sleep (for ever)" : "sleep", nullptr);
+        if (timer_.is_set()) info.due = timer_.deadline().time_since_epoch().count();
+        return info;
+    }
 
 private:
     bool is_over(rounds& loop) const noexcept {

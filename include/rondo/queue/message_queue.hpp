@@ -40,7 +40,7 @@ class receive_awaiter;
 /// resume, and unwind when cancelled; deliveries are detached too: ack() and nack() do nothing.
 /// Cost: one allocation, in the constructor; O(1) operations. Thread: one at a time, as all of rondo.
 template <class T>
-class message_queue : private detail::inlet<message_queue<T>, T>, private detail::lessor<T> {
+class message_queue final : private detail::inlet<message_queue<T>, T>, private detail::lessor<T> {
     using inlet = detail::inlet<message_queue, T>;
     using slot = detail::message_slot<T>;
 

@@ -6,6 +6,7 @@
 
 #include <rondo/scope/detail/cleanup.hpp>
 
+#include <concepts>
 #include <type_traits>
 #include <utility>
 
@@ -23,14 +24,14 @@ namespace rondo::inline RONDO_ABI {
 /// Throws:   what body throws, or else what the cleanup throws. What the cleanup throws beside another exception or a cancellation
 ///           goes to on_unhandled_exception. std::bad_alloc and std::logic_error (an empty task) before body starts.
 /// A loop that ends runs cleanups; it destroys one only when nothing can resume it any more.
-/// Lifetime: body and cleanup are kept until the end.
+/// Lifetime: body and cleanup are kept until the end. (g++ 11 and 12: give a lambda that captures by value a name before the co_await.)
 /// Cost:     one frame beside those of body and cleanup.
 template <class Body, class Cleanup>
 [[nodiscard("co_await it")]] auto finally(Body&& body, Cleanup&& cleanup) {
     using kept = std::decay_t<Cleanup>;
     static_assert(
         requires(kept& f) {
-            { f() } -> detail::task_like;
+            { f() } -> std::same_as<task<>>;
         }, "rondo: finally's cleanup is a callable without arguments that returns a task<>");
     if constexpr (awaitable<Body>) {
         return detail::combining<detail::finally_wait<Body, kept>, Body, kept>(std::in_place, std::forward<Body>(body),

@@ -56,6 +56,13 @@ public:
     };
 
     explicit completions(std::size_t expected) { come_.reserve(expected); }
+    completions(const completions&) = delete;
+    completions& operator=(const completions&) = delete;
+    /// Reports the exceptions that nobody has been told of.
+    ~completions() {
+        for (; taken_ < come_.size(); ++taken_)
+            if (std::exception_ptr error = come_[taken_].second.error()) scheduler::current()->report(std::move(error));
+    }
 
     void add(std::size_t index, outcome<T>&& o) {
         come_.emplace_back(index, std::move(o));
@@ -82,8 +89,9 @@ task<> consume(completions<T>& from, std::size_t count, F& f) {
         auto next = from.next();
         auto& [index, o] = co_await unseen<decltype(next)>(std::move(next));
         if constexpr (requires { requires awaitable<decltype(f(index, std::move(o)))>; }) {
-            auto step = f(index, std::move(o));
-            co_await unseen<decltype(step)>(std::move(step));
+            auto&& step = f(index, std::move(o));
+            using step_type = decltype(f(index, std::move(o)));
+            co_await unseen<step_type>(std::forward<step_type>(step));
         } else {
             f(index, std::move(o));
         }
@@ -113,7 +121,7 @@ task<> for_each_completed_of(std::vector<task<T>> tasks, F f) {
 /// Resumes:  in the step in which f has ended for the last one.
 /// Cancel:   cancels f and the tasks that run.
 /// Throws:   what f throws, after the tasks that run were cancelled and have ended. A task's exception is in its outcome.
-/// Lifetime: f is kept until the end.
+/// Lifetime: f is kept until the end. (g++ 11 and 12: give a lambda that captures by value a name before the co_await.)
 /// Cost:     a frame and an entry in a vector for each task, beside its own frame.
 template <detail::task_range Range, class F>
 [[nodiscard("co_await it")]] task<> for_each_completed(Range&& tasks, F f) {

@@ -24,27 +24,52 @@ inline std::size_t checked_limit(std::size_t limit) {
     return limit;
 }
 
+template <class Range>
+using range_iterator = decltype(std::begin(std::declval<Range&>()));
+
+/// What a worker keeps of an element while it is worked on: the reference, where that stays good; else a value.
+template <class Iterator>
+using kept_element =
+    std::conditional_t<std::forward_iterator<Iterator>, std::iter_reference_t<Iterator>, std::iter_value_t<Iterator>>;
+
 /// Takes one element after the other until there are no more.
 template <class Iterator, class Sentinel, class F>
 task<> work_off(Iterator& next, const Sentinel& end, F& f) {
+    using kept = kept_element<Iterator>;
     while (next != end) {
-        auto step = f(*next);
+        kept element = *next;
         ++next;
-        co_await unseen<decltype(step)>(std::move(step));
+        using awaited = decltype(f(static_cast<kept&&>(element)));
+        co_await unseen<awaited>(f(static_cast<kept&&>(element)));
+    }
+}
+/// The same for one that has got an element already.
+template <class Iterator, class Sentinel, class F>
+task<> work_off_from(kept_element<Iterator> first, Iterator& next, const Sentinel& end, F& f) {
+    using kept = kept_element<Iterator>;
+    using awaited = decltype(f(static_cast<kept&&>(first)));
+    co_await unseen<awaited>(f(static_cast<kept&&>(first)));
+    while (next != end) {
+        kept element = *next;
+        ++next;
+        co_await unseen<awaited>(f(static_cast<kept&&>(element)));
     }
 }
 
+/// No more workers than elements.
 template <class Range, class F>
 task<> for_each_concurrent_of(Range range, std::size_t limit, F f) {
     auto next = std::begin(range);
     const auto end = std::end(range);
+    using iterator = decltype(next);
     std::vector<task<>> workers;
-    if constexpr (std::forward_iterator<decltype(next)>) {
-        const auto length = static_cast<std::size_t>(std::distance(next, end));
-        if (length < limit) limit = length;
+    if constexpr (std::forward_iterator<iterator>) {
+        for (auto ahead = next; workers.size() < limit && ahead != end; ++ahead)
+            workers.push_back(work_off(next, end, f));
+    } else {
+        for (; workers.size() < limit && next != end; ++next)
+            workers.push_back(work_off_from<iterator>(*next, next, end, f));
     }
-    workers.reserve(limit);
-    for (std::size_t i = 0; i < limit; ++i) workers.push_back(work_off(next, end, f));
     auto all = when_all(std::move(workers));
     co_await unseen<decltype(all)>(std::move(all));
 }

@@ -51,7 +51,7 @@ public:
     }
 
     /// Cancels the children, not the body, and closes the group to new ones.
-    void cancel() noexcept { group_->cancel_children(); }
+    void cancel() noexcept { group_->close(); }
 
     /// The children that have not ended; the body does not count.
     std::size_t size() const noexcept { return group_->size(); }
@@ -76,8 +76,9 @@ private:
 /// Cancel:   cancels body and children, and waits for those that cannot be withdrawn.
 /// Throws:   the first exception of body or children, after the others were cancelled and have ended; later ones go to
 ///           on_unhandled_exception. std::bad_alloc for the body's frame.
-/// Lifetime: the callable is kept until the end, so that a lambda with captures is safe; children may refer to the caller's locals,
-///           but not to the body's, which may end before them.
+/// Lifetime: the callable is kept until the end, so that a lambda with captures is safe (g++ 11 and 12: give one that captures
+///           by value a name before the co_await); children may refer to the caller's locals, but not to the body's, which may
+///           end before them.
 /// Cost:     no allocation but the frames.
 template <class Body>
 [[nodiscard("co_await it")]] auto with_task_group(Body&& body) {

@@ -49,7 +49,10 @@ public:
     template <class Predicate>
     [[nodiscard("co_await it")]] task<> wait(mutex::guard& guard, Predicate predicate) {
         using one_wait = decltype(wait(guard));
-        while (!predicate()) co_await detail::unseen<one_wait>(wait(guard));
+        require_lock(guard);
+        if (predicate()) co_return co_await detail::unseen<breath>(breath());
+        do co_await detail::unseen<one_wait>(wait(guard));
+        while (!predicate());
     }
 
     /// `co_await cv.wait_for(guard, 1s, predicate)`: the same, for so long at most: what the predicate says at the end. Returns with the
@@ -71,6 +74,27 @@ public:
     }
 
 private:
+    static void require_lock(const mutex::guard& guard) {
+        if (!guard.owns_lock())
+            detail::raise<std::logic_error>("rondo: wait on a condition_variable with a guard that holds nothing");
+    }
+
+    /// For a wait that does not have to: lets others go first after a bounded number of operations in one step.
+    class breath {
+    public:
+        breath() noexcept {}
+        breath(const breath&) = delete;
+        breath& operator=(const breath&) = delete;
+
+        bool await_ready() const noexcept { return detail::scheduler::current()->spend(); }
+        void await_suspend(detail::waker w) const noexcept { w.put_off(); }
+        void await_resume() const noexcept {}
+        bool await_cancel() const noexcept { return true; }
+        detail::wait_info await_describe() const noexcept {
+            return detail::wait_info("condition_variable::wait", nullptr);
+        }
+    };
+
     /// A notification on its way to who resumes with it.
     class notification : public detail::list_node {
     public:
@@ -85,8 +109,7 @@ private:
 
         bool await_ready() const noexcept { return false; }
         void await_suspend(detail::waker w) {
-            if (!guard_->owns_lock())
-                detail::raise<std::logic_error>("rondo: wait on a condition_variable with a guard that holds nothing");
+            require_lock(*guard_);
             mutex_ = guard_->mutex_;
             cv_->waiters_.add(*this, w);
             guard_->release();
@@ -95,6 +118,7 @@ private:
             leave();
             if (notification::is_linked()) notification::unlink();
             guard_->regain();
+            mutex_->holder_ = mutex::taker();
         }
         bool await_cancel() noexcept {
             if (!is_detached() && leave()) mutex_->give(1);
@@ -106,7 +130,11 @@ private:
         detail::wait_info await_describe() const noexcept {
             if (is_detached())
                 return detail::wait_info("condition_variable::wait (it, or the mutex, is gone)", nullptr);
-            if (is_notified_) return detail::wait_info("condition_variable::wait (for the mutex)", mutex_);
+            if (is_notified_) {
+                detail::wait_info info("condition_variable::wait (for the mutex)", mutex_);
+                info.held = mutex_;
+                return info;
+            }
             return detail::wait_info("condition_variable::wait", cv_);
         }
 
@@ -187,12 +215,15 @@ private:
     task<bool> wait_at_most(mutex::guard& guard, duration length, Predicate predicate) {
         bool has_time = length > duration::zero();
         const time_point deadline = detail::later(event_loop::current().now(), length);
-        while (!predicate()) {
-            if (!has_time) co_return false;
-            using one_wait = waiting<timed_awaiter>;
+        using one_wait = waiting<timed_awaiter>;
+        require_lock(guard);
+        bool is_true = predicate();
+        if (is_true || !has_time) co_await detail::unseen<breath>(breath());
+        while (!is_true && has_time) {
             has_time = co_await detail::unseen<one_wait>(one_wait(*this, guard, deadline));
+            is_true = predicate();
         }
-        co_return true;
+        co_return is_true;
     }
 
     detail::wait_list waiters_;

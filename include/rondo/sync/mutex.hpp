@@ -21,7 +21,7 @@ namespace rondo::inline RONDO_ABI {
 /// Belongs to no loop. Destroying it under waiters detaches them: they never resume, and unwind when cancelled. Destroying it while a
 /// guard holds it is fatal.
 /// Cost: no allocation; O(1) operations. Thread: the loop's.
-class mutex : private detail::permits {
+class mutex final : private detail::permits {
 public:
     class guard;
 
@@ -47,6 +47,7 @@ public:
         if (!is_free()) return false;
         take();
         locked_ = true;
+        holder_ = taker();
         return true;
     }
 
@@ -66,11 +67,17 @@ private:
     friend class detail::acquire_awaiter;
     friend class condition_variable;
 
+    bool holder(std::size_t nth, const detail::frame*& by) const noexcept override {
+        by = holder_;
+        return nth == 0 && (locked_ || guarded_);
+    }
+
     static constexpr const char* wait = "mutex::lock";
     static constexpr const char* wait_is_over = "mutex::lock (the mutex is gone)";
 
     template <class Held>
     Held held() noexcept {
+        holder_ = taker();
         if constexpr (std::is_void_v<Held>)
             locked_ = true;
         else
@@ -79,6 +86,7 @@ private:
 
     bool locked_ = false;   // by lock
     bool guarded_ = false;  // by a guard
+    const detail::frame* holder_ = nullptr;
 };
 
 /// Holds a mutex until it is destroyed or unlocked. Movable.

@@ -25,7 +25,7 @@ namespace rondo::inline RONDO_ABI {
 /// Belongs to no loop. Destroying it under waiters detaches them: they never resume, and unwind when cancelled. Destroying it while a
 /// permit object is out is fatal.
 /// Cost: no allocation; O(1) operations. Thread: the loop's.
-class semaphore : private detail::permits {
+class semaphore final : private detail::permits {
 public:
     class permit;
 
@@ -33,9 +33,7 @@ public:
     template <std::integral N>
     explicit semaphore(N initial)
         : detail::permits(detail::checked_count(initial, 0, "rondo: a semaphore needs zero or more permits")) {}
-    ~semaphore() {
-        if (out_ != 0) detail::fatal("rondo: a semaphore was destroyed while a permit of it is out");
-    }
+    inline ~semaphore();
 
     /// `co_await s.acquire()`: takes a permit, for release() by hand; across a co_await a cancellation would lose it: hold a permit
     /// object there.
@@ -79,16 +77,20 @@ private:
         if constexpr (!std::is_void_v<Held>) return Held(*this);
     }
 
-    std::size_t out_ = 0;  // permit objects
+    inline bool holder(std::size_t nth, const detail::frame*& by) const noexcept override;
+
+    mutable detail::intrusive_list<permit> out_;
 };
 
 /// Holds a permit until it is destroyed or released. Movable.
-class [[nodiscard("the permit is held for as long as this lives")]] semaphore::permit {
+class [[nodiscard("the permit is held for as long as this lives")]] semaphore::permit : private detail::list_node {
 public:
-    permit(permit&& other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)) {}
+    permit(permit&& other) noexcept { take_from(other); }
     permit& operator=(permit&& other) noexcept {
-        permit moved(std::move(other));
-        std::swap(semaphore_, moved.semaphore_);
+        if (this != &other) {
+            if (semaphore_ != nullptr) give_back();
+            take_from(other);
+        }
         return *this;
     }
     ~permit() {
@@ -107,14 +109,35 @@ public:
 private:
     friend class semaphore;
 
-    explicit permit(semaphore& s) noexcept : semaphore_(&s) { ++s.out_; }
+    template <class>
+    friend class detail::intrusive_list;
+
+    explicit permit(semaphore& s) noexcept : semaphore_(&s), holder_(taker()) { s.out_.push_back(*this); }
+    void take_from(permit& other) noexcept {
+        semaphore_ = std::exchange(other.semaphore_, nullptr);
+        holder_ = other.holder_;
+        if (semaphore_ == nullptr) return;
+        semaphore_->out_.insert_after(&other, *this);
+        other.unlink();
+    }
     void give_back() noexcept {
-        semaphore& s = *std::exchange(semaphore_, nullptr);
-        --s.out_;
-        s.give(1);
+        unlink();
+        std::exchange(semaphore_, nullptr)->give(1);
     }
 
-    semaphore* semaphore_;
+    semaphore* semaphore_;  // null: holds none
+    const detail::frame* holder_;
 };
+
+inline semaphore::~semaphore() {
+    if (!out_.empty()) detail::fatal("rondo: a semaphore was destroyed while a permit of it is out");
+}
+
+inline bool semaphore::holder(std::size_t nth, const detail::frame*& by) const noexcept {
+    const permit* p = out_.next(nullptr);
+    for (; nth > 0 && p != nullptr; --nth) p = out_.next(p);
+    if (p != nullptr) by = p->holder_;
+    return p != nullptr;
+}
 
 }  // namespace rondo::inline RONDO_ABI

@@ -17,11 +17,11 @@ namespace rondo::inline RONDO_ABI::testing {
 
 /// Runs `make_task()`, which gives a task<>, again and again under virtual time, with the first, the second, the third ... allocation of a frame (or of
 /// a spawned task's record) throwing std::bad_alloc, until none is left to fail: the last run is undisturbed. After each run, when its loop is gone,
-/// `check()` is called (or `check(n)`: the nth failed; zero for the last run). Returns the number of runs in which one failed.
-/// Throws: what check throws; what a run throws that is no std::bad_alloc; std::logic_error when frames have leaked.
+/// `examine()` is called (or `examine(n)`: the nth failed; zero for the last run). Returns the number of runs in which one failed.
+/// Throws: what examine throws; what a run throws that is no std::bad_alloc; std::logic_error when frames have leaked.
 /// `only`: not zero: only the run in which that one fails.
 template <class MakeTask, class Check>
-std::size_t allocation_sweep(MakeTask&& make_task, Check&& check, std::size_t only = 0) {
+std::size_t allocation_sweep(MakeTask&& make_task, Check&& examine, std::size_t only = 0) {
     for (std::size_t nth = only != 0 ? only : 1;; ++nth) {
         const std::size_t before = live_frames();
         bool failed = false;
@@ -33,7 +33,7 @@ std::size_t allocation_sweep(MakeTask&& make_task, Check&& check, std::size_t on
         }
         detail::require_no_leak(before, "allocation_sweep", "no memory for frame", nth);
         if (error && !(failed && detail::is_a<std::bad_alloc>(error))) detail::rethrow(std::move(error));
-        detail::call_check(check, failed ? nth : 0);
+        detail::call_check(examine, failed ? nth : 0);
         if (!failed) return nth - 1;
         if (only != 0) return 1;
     }

@@ -37,13 +37,13 @@ private:
     bool has_stopped_ = false;
 };
 
-/// `check()`, or `check(at)`.
+/// `examine()`, or `examine(at)`.
 template <class Check>
-void call_check(Check& check, std::size_t at) {
-    if constexpr (requires { check(at); })
-        check(at);
+void call_check(Check& examine, std::size_t at) {
+    if constexpr (requires { examine(at); })
+        examine(at);
     else
-        check();
+        examine();
 }
 
 inline void require_no_leak(std::size_t before, const char* sweep, const char* what, std::size_t at) {
@@ -59,16 +59,16 @@ namespace rondo::inline RONDO_ABI::testing {
 
 /// Runs `make_task()`, which gives a task<>, again and again under virtual time, each time on a new loop: cancelled when the loop has taken one step, two,
 /// three, ... until it ends by itself before that: the last run is undisturbed. After each run, when its loop is gone,
-/// `check()` is called (or `check(n)`: cancelled after n steps; zero for the last run). Returns the number of runs that were cancelled.
+/// `examine()` is called (or `examine(n)`: cancelled after n steps; zero for the last run). Returns the number of runs that were cancelled.
 /// Tasks that it has spawned are cancelled with the loop.
 ///
 ///     testing::cancel_sweep([&] { return transfer(from, to); }, [&] { CHECK(from.sum() + to.sum() == 100); });
 ///
-/// Throws: what check throws; what the undisturbed run throws; std::logic_error when frames have leaked. Exceptions of the
+/// Throws: what examine throws; what the undisturbed run throws; std::logic_error when frames have leaked. Exceptions of the
 ///         cancelled runs are dropped.
 /// `only`: not zero: only the run that is cancelled after so many steps, to look at one that failed.
 template <class MakeTask, class Check>
-std::size_t cancel_sweep(MakeTask&& make_task, Check&& check, std::size_t only = 0) {
+std::size_t cancel_sweep(MakeTask&& make_task, Check&& examine, std::size_t only = 0) {
     for (std::size_t at = only != 0 ? only : 1;; ++at) {
         const std::size_t before = live_frames();
         detail::stopping_steering steering(at);
@@ -85,7 +85,7 @@ std::size_t cancel_sweep(MakeTask&& make_task, Check&& check, std::size_t only =
         detail::require_no_leak(before, "cancel_sweep", "cancelled after step", at);
         const bool was_cancelled = steering.has_stopped();
         if (!was_cancelled && error) detail::rethrow(std::move(error));
-        detail::call_check(check, was_cancelled ? at : 0);
+        detail::call_check(examine, was_cancelled ? at : 0);
         if (!was_cancelled) return at - 1;
         if (only != 0) return 1;
     }

@@ -98,7 +98,7 @@ private:
 };
 
 template <class MakeTask, class Check>
-void run_schedule(path_steering& steering, MakeTask& make_task, Check& check) {
+void run_schedule(path_steering& steering, MakeTask& make_task, Check& examine) {
     const std::size_t before = testing::live_frames();
     steering.begin();
     std::exception_ptr error;
@@ -113,10 +113,10 @@ void run_schedule(path_steering& steering, MakeTask& make_task, Check& check) {
         detail::raise<testing::schedule_error>(schedule, text);
     }
     if (testing::live_frames() != before) detail::raise<testing::schedule_error>(schedule, "frames have leaked");
-    if constexpr (requires { check(std::string_view(schedule)); })
-        check(std::string_view(schedule));
+    if constexpr (requires { examine(std::string_view(schedule)); })
+        examine(std::string_view(schedule));
     else
-        check();
+        examine();
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail
@@ -124,19 +124,19 @@ void run_schedule(path_steering& steering, MakeTask& make_task, Check& check) {
 namespace rondo::inline RONDO_ABI::testing {
 
 /// Runs `make_task()`, which gives a task<>, under virtual time, in every order in which ready steps could run, depth first, up to
-/// `limit` of them. After each run, when its loop is gone, `check()` is called (or `check(schedule)`, with the string that names the order).
+/// `limit` of them. After each run, when its loop is gone, `examine()` is called (or `examine(schedule)`, with the string that names the order).
 /// For small programs: the number of orders grows as the factorial of what is ready at a time.
 ///
 ///     auto tried = testing::explore([&] { return two_consumers(); }, [&] { CHECK(taken == 2); });
 ///
-/// Throws: schedule_error when a run throws, or has leaked frames; what check throws.
+/// Throws: schedule_error when a run throws, or has leaked frames; what examine throws.
 template <class MakeTask, class Check>
-exploration explore(MakeTask&& make_task, Check&& check, std::size_t limit = 10'000) {
+exploration explore(MakeTask&& make_task, Check&& examine, std::size_t limit = 10'000) {
     detail::path_steering steering;
     std::size_t count = 0;
     do {
         if (count == limit) return exploration(count, false);
-        detail::run_schedule(steering, make_task, check);
+        detail::run_schedule(steering, make_task, examine);
         ++count;
     } while (steering.advance());
     return exploration(count, true);
@@ -145,10 +145,10 @@ exploration explore(MakeTask&& make_task, Check&& check, std::size_t limit = 10'
 /// Runs the one order that `schedule` names.
 /// Throws: also std::invalid_argument for a string that is no schedule.
 template <class MakeTask, class Check>
-void replay(MakeTask&& make_task, Check&& check, std::string_view schedule) {
+void replay(MakeTask&& make_task, Check&& examine, std::string_view schedule) {
     detail::path_steering steering;
     steering.follow(schedule);
-    detail::run_schedule(steering, make_task, check);
+    detail::run_schedule(steering, make_task, examine);
 }
 
 }  // namespace rondo::inline RONDO_ABI::testing

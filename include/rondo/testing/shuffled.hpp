@@ -15,7 +15,10 @@ namespace rondo::inline RONDO_ABI::detail {
 class random_steering : public detail::steering {
 public:
     explicit random_steering(std::uint64_t seed) noexcept : state_(seed) {}
-    std::size_t choose(std::size_t count) noexcept override { return static_cast<std::size_t>(next() % count); }
+    std::size_t choose(std::size_t count) noexcept final { return static_cast<std::size_t>(next() % count); }
+
+protected:
+    ~random_steering() = default;
 
 private:
     std::uint64_t next() noexcept {
@@ -41,7 +44,7 @@ namespace rondo::inline RONDO_ABI::testing {
 ///     }
 ///
 /// Cost: a step takes time in proportion to the number of ready ones.
-class shuffled : private detail::random_steering, public detail::steered_loop {
+class shuffled final : private detail::random_steering, public detail::steered_loop {
 public:
     explicit shuffled(std::uint64_t seed)
         : detail::random_steering(seed), detail::steered_loop(static_cast<detail::random_steering&>(*this)) {}

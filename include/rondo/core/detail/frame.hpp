@@ -14,6 +14,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <source_location>
 
 namespace rondo::inline RONDO_ABI::detail {
@@ -21,11 +22,25 @@ namespace rondo::inline RONDO_ABI::detail {
 class frame;
 class scheduler;
 
+/// What tasks can hold, and others wait for: a lock, permits.
+class holdings {
+public:
+    /// The frame, or one that it belongs to, which ran when the nth of what is held was taken; null where that is not known. False: no more.
+    virtual bool holder(std::size_t nth, const frame*& by) const noexcept = 0;
+
+protected:
+    ~holdings() = default;
+};
+
 /// What a suspended task waits for: said in reports.
 struct wait_info {
     wait_info(const char* operation, const void* on) noexcept : what(operation), object(on) {}
-    const char* what;    // "sleep", "bounded_queue::pop"; a string literal
-    const void* object;  // the queue, the lock; null where there is none
+
+    const char* what;                // "sleep", "bounded_queue::pop"; a string literal
+    const void* object;              // the queue, the lock, the task; null where there is none
+    const holdings* held = nullptr;  // what others hold of it
+    std::int64_t due = no_deadline;  // when it ends by itself, in ticks of the clock
+    static constexpr std::int64_t no_deadline = -1;
 };
 
 /// A place in the ready list, and what the loop does when its turn comes.
@@ -67,6 +82,9 @@ public:
 
     /// The frame that waits; null at the root of a tree.
     virtual frame* parent() noexcept = 0;
+
+    /// Whether the child is a task of its own, with a name perhaps.
+    virtual bool is_root() const noexcept { return false; }
 
 protected:
     ~owner() = default;
@@ -146,6 +164,8 @@ public:
     /// A coroutine of the library that does nothing but wait for something on a user's behalf.
     bool stands_in() const noexcept { return *where.file_name() == '\0'; }
 
+    std::uint32_t
+        since;  // when it was suspended, in the loop's ticks; not initialised, and not known for one that awaits a task
     suspension* waits_on = nullptr;  // null: running, or not on any list to be started
     owner* reports_to;               // set by whoever starts it
     union {                          // not initialised: most children never wait

@@ -47,7 +47,9 @@ public:
 
     template <std::derived_from<frame> Promise>
     void await_suspend(std::coroutine_handle<Promise> h) {
-        this->awaiter_.await_suspend(task_waker(h.promise(), *scheduler::current()));
+        scheduler& loop = *scheduler::current();
+        this->awaiter_.await_suspend(task_waker(h.promise(), loop));
+        h.promise().since = loop.ticks();
         h.promise().waits_on = this;  // only now: until here the frame counts as running
     }
     withdrawal withdraw(bool) noexcept override {
@@ -63,7 +65,9 @@ public:
 
     template <std::derived_from<frame> Promise>
     void await_suspend(std::coroutine_handle<Promise> h) {
-        this->awaiter_.await_suspend(resumer(waker(h.promise(), *scheduler::current())));
+        scheduler& loop = *scheduler::current();
+        this->awaiter_.await_suspend(resumer(waker(h.promise(), loop)));
+        h.promise().since = loop.ticks();
         h.promise().waits_on = this;
     }
     withdrawal withdraw(bool woken) noexcept override {
@@ -163,7 +167,9 @@ public:
 
     template <std::derived_from<frame> Promise>
     bool await_suspend(std::coroutine_handle<Promise> h) {
-        if (!wait_.start(this->awaiter_, waker(h.promise(), *scheduler::current()))) return false;
+        scheduler& loop = *scheduler::current();
+        if (!wait_.start(this->awaiter_, waker(h.promise(), loop))) return false;
+        h.promise().since = loop.ticks();
         h.promise().waits_on = this;
         return true;
     }

@@ -7,6 +7,7 @@
 
 #include <rondo/core/detail/frame.hpp>
 
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -77,8 +78,10 @@ public:
     void run(frame* f) noexcept {
         for (;;) {
             do {
+                running_ = f;
                 f->waits_on = nullptr;
                 f->resume();
+                running_ = nullptr;
                 if (!f->done()) break;
                 f = f->reports_to->child_ended(*f);
             } while (f != nullptr);
@@ -87,6 +90,19 @@ public:
             f = std::exchange(next_, nullptr);
         }
     }
+
+    /// run() in the middle of the running frame's step.
+    void run_inside(frame* f) noexcept {
+        frame* const outside = running_;
+        run(f);
+        running_ = outside;
+    }
+
+    /// The frame that the running step has resumed, or gone on with; null in a posted function, and outside.
+    frame* running() const noexcept { return running_; }
+
+    /// The time, in milliseconds since the loop was made, as it was last looked at.
+    std::uint32_t ticks() const noexcept { return ticks_; }
 
     /// Starts `child`, which `parent` awaits, in the same step. True if it ended at once; otherwise the
     /// parent is suspended. Up to max_nesting starts are nested calls (a child that ends at once costs a call
@@ -134,6 +150,8 @@ protected:
     int budget_ = budget_of_a_step;
     bool attention_ = false;  // something is to be done at the end of the step
     branch* pending_ = nullptr;
+    frame* running_ = nullptr;
+    std::uint32_t ticks_ = 0;
 
 private:
     frame* next_ = nullptr;      // to be resumed by the trampoline

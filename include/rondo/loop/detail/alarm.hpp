@@ -21,6 +21,10 @@ public:
             timer_.set(static_cast<rounds&>(loop).timers(), deadline, waker(*this, loop));
     }
     void unset() noexcept { timer_.withdraw(); }
+    /// For reports.
+    std::int64_t due() const noexcept {
+        return timer_.is_set() ? timer_.deadline().time_since_epoch().count() : wait_info::no_deadline;
+    }
 
     /// Calls woken() when all that is ready now has had its turn.
     void call_again(scheduler& loop) noexcept {

@@ -46,13 +46,16 @@ public:
         enter();
         scope current(*this);
         const main_scope running(main_, main);
+        const bool ends_all = alone || main == nullptr;
+        winding_down down(*this);
         result_of_drive r;
         while (!has_ended(main, r.how)) {
             if (r.how == ending::done && box().take_stop()) r.how = ending::stopped;
             note_failure(r);
             if (r.how != ending::done) {
                 if (main == nullptr && r.how != ending::stopped) break;
-                abandon(main, alone);
+                if (ends_all) down.cancel_tasks();
+                if (main != nullptr && (!alone || tasks_.empty())) main->cancel();
                 if (has_ended(main, r.how)) break;
             }
             if (!ready_.empty()) look();
@@ -63,10 +66,10 @@ public:
                 wait();
             } else if (r.how == ending::done) {
                 r.how = ending::deadlocked;
-                r.report = report_deadlock(main, tasks_, kept_failures_);
+                r.report = report_deadlock();
             } else {
-                if (alone || main == nullptr) raze_all();
-                if (main != nullptr) raze(*main, mercy::for_cleanups);
+                if (ends_all) raze_all();
+                if (main != nullptr && (!alone || tasks_.empty())) raze_main(*main);
             }
         }
         if (main == nullptr) box().take_stop();  // it has stopped, though there was nothing left to cancel
@@ -101,6 +104,14 @@ public:
         return nullptr;
     }
 
+    /// All tasks, and what each waits for.
+    std::string report_tasks() {
+        reporter r(*this, now(), main_, tasks_);
+        r.say("rondo: " + std::to_string(r.tasks()) + " tasks, " + std::to_string(timers().size()) + " timers\n");
+        r.tell_all();
+        return r.take();
+    }
+
     bool close() noexcept {
         closed_ = true;
         cancel_all();
@@ -111,10 +122,10 @@ public:
     /// Cancels all tasks and runs until they have ended; what nothing can resume is destroyed. Returns the first exception that nobody took.
     std::exception_ptr finish() noexcept {
         scope current(*this);
-        closed_ = true;
+        winding_down down(*this);
         std::exception_ptr first;
         while (!tasks_.empty()) {
-            if (!has_cancelled()) cancel_all();
+            down.cancel_tasks();
             round();
             keep_first_failure(first);
             if (!is_idle()) continue;
@@ -165,29 +176,56 @@ private:
         return tasks_.empty() && (how == ending::stopped || (is_idle() && !can_wait()));
     }
 
-    /// Cancels what a run was for: `main`; without one, or before it where the loop ends with it, all tasks.
-    void abandon(root* main, bool alone) noexcept {
-        if (alone || main == nullptr) {
-            const bool was_closed = std::exchange(closed_, true);
-            cancel_all();
-            closed_ = was_closed;
-            if (!tasks_.empty()) return;
-        }
-        if (main != nullptr) main->cancel();
+    std::string report_deadlock() {
+        reporter r(*this, now(), main_, tasks_);
+        r.say(
+            "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks "
+            "wait:\n");
+        r.tell_all();
+        if (!kept_failures_.empty()) r.say("These have failed, and nobody has joined them:\n");
+        for (root* f = kept_failures_.next(nullptr); f != nullptr; f = kept_failures_.next(f)) r.tell_failure(*f);
+        return r.take();
     }
 
     /// Whether a cancelled task still has something to end.
     bool has_cancelled() noexcept {
+        if (main_ != nullptr && main_->top() != nullptr && main_->top()->is_cancelled()) return true;
         for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r))
             if (r->top()->is_cancelled()) return true;
         return false;
     }
 
-    void raze_all() noexcept {
-        for_all([](root& r) { raze(r, mercy::for_cleanups); });
-    }
+    /// While it lives, the loop is closed, and its tasks are to end.
+    class winding_down {
+    public:
+        explicit winding_down(engine& e) noexcept : engine_(e), was_closed_(e.closed_) {}
+        winding_down(const winding_down&) = delete;
+        winding_down& operator=(const winding_down&) = delete;
+        ~winding_down() { engine_.closed_ = was_closed_; }
 
-    bool cleans_up() noexcept override { return home::cleans_up() || (main_ != nullptr && outlives_cancel(*main_)); }
+        /// Cancels all; called again, only when all that has ended: what is there until then, a cleanup may have spawned.
+        void cancel_tasks() noexcept {
+            engine_.closed_ = true;
+            if (std::exchange(has_begun_, true) && engine_.has_cancelled()) return;
+            engine_.cancel_all();
+        }
+
+    private:
+        engine& engine_;
+        bool was_closed_;
+        bool has_begun_ = false;
+    };
+
+    // For what nothing can resume any more. What has not been cancelled yet is cancelled before: that may be enough.
+
+    void raze_all() noexcept {
+        cancel_all();
+        if (is_idle()) for_all([](root& r) { raze(r, mercy::for_cleanups); });
+    }
+    void raze_main(root& main) noexcept {
+        main.cancel();
+        if (main.top() != nullptr && is_idle()) raze(main, mercy::for_cleanups);
+    }
 
     event_loop* face_;
     root* main_ = nullptr;                // of the drive that is on

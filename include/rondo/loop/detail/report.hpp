@@ -2,12 +2,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The text of a report on waiting tasks: the tree, outermost first, with the file and line of every co_await.
+// The text of a report on tasks: the trees, outermost first, with the file and line of every co_await, what each waits for, since when,
+// and who holds it; and the circles in which they wait for one another.
 
 #include <rondo/core/detail/unwind.hpp>
+#include <rondo/loop/detail/census.hpp>
 #include <rondo/loop/detail/root.hpp>
+#include <rondo/loop/driver.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,64 +39,146 @@ inline bool is_unseen(const frame& f) noexcept {
     return f.waits_on != nullptr && f.waits_on != &first_step::wait() && f.stands_in();
 }
 
-inline void report_frame(std::string& text, const frame& f, std::size_t depth) {
-    text.append(2 * depth, ' ');
-    if (f.waits_on == nullptr) {
-        text += "running\n";
-        return;
-    }
-    if (f.waits_on == &first_step::wait()) {
-        text += "not started\n";
-        return;
-    }
-    text += f.where.file_name();
-    text += ':';
-    text += std::to_string(f.where.line());
-    text += ": ";
-    text += coroutine_name(f.where.function_name());
-    text += " waits for ";
-    text += f.waits_on->describe().what;
-    text += '\n';
-    wait_info operand("", nullptr);
-    for (std::size_t i = 0; f.waits_on->describe_operand(i, operand); ++i) {
-        text.append(2 * depth + 2, ' ');
-        text += operand.what;
-        text += '\n';
-    }
-}
+class reporter {
+public:
+    reporter(const scheduler& loop, time_point now, root* main, intrusive_list<root>& tasks)
+        : loop_(loop), now_(now), alive_(main, tasks) {}
 
-/// The tree of one task.
-inline void report_task(std::string& text, root& task) {
-    text += "  ";
-    text += task.name() != nullptr ? task.name() : "a task";
-    text += '\n';
-    frame* const top = task.top();
-    for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
-        if (is_unseen(*f)) continue;
-        std::size_t depth = 2;
-        for (frame* up = f; up != top && depth < 32;) {
-            up = up->reports_to->parent();
-            if (!is_unseen(*up)) ++depth;
+    std::size_t tasks() const noexcept { return alive_.size(); }
+
+    /// Every task, with what is below it.
+    void tell_all() {
+        for (std::size_t i = 0; i < alive_.size(); ++i)
+            if (alive_.task(i).parent() == nullptr) tell(alive_.task(i));
+        tell_circles();
+    }
+
+    void tell_failure(root& failed) {
+        say("  ");
+        say_name(failed);
+        say(": ");
+        read_error(failed.failure(), [&](const char* what) { say(what); });
+        say("\n");
+    }
+
+    void say(std::string_view s) { text_ += s; }
+
+    std::string take() {
+        text_.pop_back();  // the last newline
+        return std::move(text_);
+    }
+
+private:
+    void say_name(const root& r) { say(r.name() != nullptr ? r.name() : "a task"); }
+    void indent(std::size_t depth) { text_.append(2 * depth, ' '); }
+
+    void say_place(const frame& f) {
+        say(f.where.file_name());
+        say(":");
+        say(std::to_string(f.where.line()));
+    }
+
+    void say_seconds(std::int64_t milliseconds) {
+        std::string fraction = std::to_string(milliseconds % 1000);
+        fraction.insert(0, 3 - fraction.size(), '0');
+        say(std::to_string(milliseconds / 1000) + "." + fraction + " s");
+    }
+
+    /// The tree of one task.
+    void tell(root& task) {
+        indent(1);
+        say_name(task);
+        say("\n");
+        frame* const top = task.top();
+        for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
+            if (is_unseen(*f)) continue;
+            std::size_t depth = 2;
+            for (frame* up = f; up != top && depth < 32;) {
+                up = up->reports_to->parent();
+                if (!is_unseen(*up)) ++depth;
+            }
+            indent(depth);
+            if (f->reports_to->is_root() && f != top) {
+                say_name(static_cast<root&>(*f->reports_to));
+                say(": ");
+            }
+            tell(*f, depth);
         }
-        report_frame(text, *f, depth);
     }
-}
 
-inline std::string report_deadlock(root* main, intrusive_list<root>& tasks, intrusive_list<root>& failed) {
-    std::string text =
-        "rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:\n";
-    if (main != nullptr) report_task(text, *main);
-    for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) report_task(text, *r);
-    if (!failed.empty()) text += "These have failed, and nobody has joined them:\n";
-    for (root* r = failed.next(nullptr); r != nullptr; r = failed.next(r)) {
-        text += "  ";
-        text += r->name() != nullptr ? r->name() : "a task";
-        text += ": ";
-        read_error(r->failure(), [&](const char* what) { text += what; });
-        text += '\n';
+    void tell(const frame& f, std::size_t depth) {
+        if (f.waits_on == nullptr) return say("running\n");
+        if (f.waits_on == &first_step::wait()) return say("not started\n");
+        say_place(f);
+        say(": ");
+        say(coroutine_name(f.where.function_name()));
+        say(" waits for ");
+        bool is_first = true;
+        for_each_wait(f, [&](const wait_info& info) {
+            if (!is_first) indent(depth + 1);
+            tell(info);
+            if (is_first) tell_state(f);
+            is_first = false;
+            say("\n");
+        });
     }
-    text.pop_back();  // the last newline
-    return text;
-}
+
+    void tell_state(const frame& f) {
+        if (f.is_linked()) return say(", which has come: ready");
+        const bool waits_for_task =
+            f.waits_on->next_child(nullptr) != nullptr && !f.waits_on->next_child(nullptr)->reports_to->is_root();
+        if (waits_for_task || loop_.ticks() == f.since) return;
+        say(", for ");
+        say_seconds(loop_.ticks() - f.since);
+    }
+
+    void tell(const wait_info& info) {
+        say(info.what);
+        if (info.due != wait_info::no_deadline) {
+            const auto left = time_point(duration(info.due)) - now_;
+            say(", due in ");
+            say_seconds(left < duration::zero() ? 0 : std::chrono::ceil<std::chrono::milliseconds>(left).count());
+        }
+        const std::size_t joined = info.object == nullptr ? alive_.size() : alive_.index_of(info.object);
+        if (joined != alive_.size()) {
+            say(" of ");
+            say_name(alive_.task(joined));
+        }
+        const frame* by = nullptr;
+        for (std::size_t n = 0; info.held != nullptr && info.held->holder(n, by); ++n) {
+            const std::size_t task = alive_.task_of(by);
+            say(n == 0 ? ", held by " : " and ");
+            if (task != alive_.size())
+                say_name(alive_.task(task));
+            else
+                say("who has ended, or is not known");
+        }
+    }
+
+    void tell_circles() {
+        for (const census::circle& c : alive_.circles()) {
+            say("These wait for one another:\n");
+            for (const auto& [task, wait] : c) {
+                indent(1);
+                say_name(alive_.task(task));
+                say(" waits for ");
+                if (wait->what != nullptr) {
+                    say(wait->what);
+                    say(", which is held by ");
+                }
+                say_name(alive_.task(wait->on));
+                if (wait->what == nullptr) say(" to end");
+                say(" (");
+                say_place(*wait->at);
+                say(")\n");
+            }
+        }
+    }
+
+    const scheduler& loop_;
+    time_point now_;
+    census alive_;
+    std::string text_;
+};
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -23,6 +23,10 @@ public:
     virtual std::exception_ptr failure() const noexcept { return nullptr; }
     /// Somebody has taken the failure.
     virtual void failure_taken() noexcept {}
+    /// A cleanup has started it when its home was closed already.
+    void set_outlives_close() noexcept { outlives_close_ = true; }
+    bool outlives_close() const noexcept { return outlives_close_; }
+
     /// Whether somebody may still ask for its result.
     virtual bool has_handle() const noexcept { return false; }
 
@@ -34,6 +38,7 @@ public:
     inline frame* child_ended(frame& f) noexcept final;
     inline frame* child_unwound(frame& f) noexcept final;
     inline frame* parent() noexcept final;
+    bool is_root() const noexcept final { return true; }
 
 protected:
     root(home& h, frame& top) noexcept : branch(&top), home_(&h) {}
@@ -51,6 +56,7 @@ private:
     inline frame* end(frame* f) noexcept;
 
     home* home_;
+    bool outlives_close_ = false;
 };
 
 class home {
@@ -76,7 +82,11 @@ public:
         tasks_.push_back(r);
         adopted();
         loop_->make_ready_to_start(*r.top());
-        if (closed_ && !cleans_up()) r.cancel();
+        if (!closed_) return;
+        if (is_wanted_by_cleanup())
+            r.set_outlives_close();
+        else
+            r.cancel();
     }
 
 protected:
@@ -101,20 +111,22 @@ protected:
         }
     }
 
-    /// Whether a task runs here although all were cancelled: a cleanup, or what it has started.
-    virtual bool cleans_up() noexcept {
-        for (root* r = tasks_.next(nullptr); r != nullptr; r = tasks_.next(r))
-            if (outlives_cancel(*r)) return true;
-        return false;
-    }
-    static bool outlives_cancel(root& r) noexcept {
-        return r.top() != nullptr && !r.pending().is_set && is_running(*r.top());
-    }
-
     intrusive_list<root> tasks_;  // those that have not ended
     bool closed_ = false;
 
 private:
+    /// Whether the running step is a cleanup's that belongs to a task of this home, or that of a task which such a cleanup has started.
+    bool is_wanted_by_cleanup() noexcept {
+        bool cleans_up = false;
+        for (frame* f = loop_->running(); f != nullptr; f = f->reports_to->parent()) {
+            cleans_up = cleans_up || f->is_cancelled() ||
+                        (f->reports_to->is_root() && static_cast<root*>(f->reports_to)->outlives_close());
+            if (f->reports_to->parent() == parent())
+                return cleans_up || (parent() != nullptr && parent()->is_cancelled());
+        }
+        return false;
+    }
+
     scheduler* loop_;
 };
 

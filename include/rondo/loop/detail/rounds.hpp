@@ -14,7 +14,9 @@
 #include <rondo/loop/detail/timer.hpp>
 #include <rondo/loop/driver.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -68,6 +70,7 @@ protected:
     explicit rounds(std::unique_ptr<driver> d) : driver_(std::move(d)) {
         if (driver_ == nullptr) raise<std::invalid_argument>("rondo: event_loop needs a driver");
         box_ = new mailbox(*this, *driver_);
+        made_at_ = driver_->now();
     }
     /// Drops what has not had its turn.
     ~rounds() {
@@ -121,7 +124,10 @@ protected:
         if (outstanding != 0) driver_->wait(now());
     }
     /// Waits for the earliest timer, or until the driver is woken.
-    void wait() { driver_->wait(earliest_timer()); }
+    void wait() {
+        driver_->wait(earliest_timer());
+        time_passed_ = true;
+    }
     std::optional<time_point> earliest_timer() const noexcept {
         if (timers_.empty()) return std::nullopt;
         return timers_.next_deadline();
@@ -209,13 +215,18 @@ private:
     }
 
     void fire_timers() noexcept {
-        if (timers_.empty()) return;
+        if (timers_.empty() && !time_passed_) return;
         const time_point present = now();
+        ticks_ = static_cast<std::uint32_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(present - made_at_).count());
+        time_passed_ = false;
         while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire();
     }
 
     std::unique_ptr<driver> driver_;
     mailbox* box_;
+    time_point made_at_;
+    bool time_passed_ = false;
     timer_heap<time_point> timers_;
     intrusive_list<step> batch_;  // the rest of the running round
     bool leaves_ = false;
@@ -224,6 +235,10 @@ private:
     std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
     std::unique_ptr<error_handler> handler_;
 };
+
+inline const time_point& timer::deadline() const noexcept {
+    return static_cast<rounds&>(waker_.loop()).timers().deadline_of(*this);
+}
 
 inline void timer::withdraw() noexcept {
     if (set_) static_cast<rounds&>(waker_.loop()).timers().remove(*this);

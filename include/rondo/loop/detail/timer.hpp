@@ -29,7 +29,9 @@ public:
         waker_.wake();
     }
 
-    void withdraw() noexcept;  // in engine.hpp: takes it from its loop's heap if it is set
+    // In rounds.hpp, with the heap:
+    void withdraw() noexcept;                     // takes it out if it is set
+    const time_point& deadline() const noexcept;  // of one that is set
 
 private:
     waker waker_;

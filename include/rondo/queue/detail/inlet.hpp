@@ -135,12 +135,10 @@ public:
 
     bool await_ready() const noexcept { return may_go() && scheduler::current()->spend(); }
     void await_suspend(waker w) {
-        if (may_go()) {
-            if (!q_->shut_) push();
-            q_->pushers_.grant(*this, w);
-        } else {
-            q_->pushers_.add(*this, w);
-        }
+        if (!may_go()) return q_->pushers_.add(*this, w);
+        if (!q_->shut_) store();
+        q_->pushers_.grant(*this, w);
+        if (stored_) q_->queue().appended();
     }
     void await_resume() {
         leave();
@@ -149,7 +147,8 @@ public:
                 rethrow(std::move(error_));
         if (stored_) return;
         if (q_->shut_) raise<queue_closed>();
-        push();
+        store();
+        q_->queue().appended();
     }
     bool await_cancel() noexcept {
         if (!is_detached()) leave();
@@ -169,10 +168,9 @@ private:
     friend inlet_type;
 
     bool may_go() const noexcept { return q_->shut_ || !q_->queue().full(); }
-    void push() {
+    void store() {
         q_->store(*value_, movable_);
         stored_ = true;
-        q_->queue().appended();
     }
 
     inlet_type* q_;

@@ -76,11 +76,11 @@ protected:
         }
     }
     ~lessor() {
-        for (std::size_t i = 0; i < capacity_; ++i) {
-            if (!slots_[i].used_) continue;
-            detach(slots_[i]);
-            discard(slots_[i]);
-        }
+        for (std::size_t i = 0; i < capacity_; ++i)
+            if (slots_[i].used_) detach(slots_[i]);
+        // Only now: a message's destructor may drop deliveries of others.
+        for (std::size_t i = 0; i < capacity_; ++i)
+            if (slots_[i].used_) std::destroy_at(std::addressof(slots_[i].message_));
     }
 
     std::size_t places() const noexcept { return capacity_; }

@@ -48,7 +48,7 @@ public:
         combinator_ = &c;
         return top();
     }
-    void start(combinator& c) noexcept { c.loop().run(enlist(c)); }
+    void start(combinator& c) noexcept { c.loop().run_inside(enlist(c)); }
     void cancel(late_results late = late_results::dropped) noexcept {
         if (combinator_ != nullptr) branch::cancel(combinator_->loop(), late);
     }
@@ -65,7 +65,8 @@ public:
     }
     /// Whether something in it did not have to wait, and goes on in another step.
     bool is_put_off() noexcept {
-        return top() != nullptr && any_in_tree(*top(), [](const frame& f) { return f.turn() == step::kind::put_off; });
+        return top() != nullptr &&
+               any_in_tree(*top(), [](const frame& f) { return f.turn() == step::kind::put_off && f.is_linked(); });
     }
 
     void throw_failure() {}  // the combinator has it
@@ -164,6 +165,7 @@ public:
     }
 
     void woken() noexcept override {
+        if (state_ == state::over) return;  // what it did for its own grant has decided against it
         if constexpr (requires {
                           { awaiter_.await_failed() } -> std::same_as<bool>;
                       }) {

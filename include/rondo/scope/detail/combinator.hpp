@@ -57,7 +57,7 @@ public:
     }
     /// What granted it is gone, and so is the grant: that operand will never end.
     void ungranted() noexcept {
-        if (running_++ == 0 && parent_->is_linked()) parent_->unlink();
+        if (running_++ == 0) waker(*parent_, *loop_).unwake();
     }
     /// The budget of the step is used up: the parent is to go on through the ready list.
     void put_off() noexcept { put_off_ = true; }
@@ -76,12 +76,15 @@ protected:
     explicit combinator(settles s) noexcept : settles_(s) {}
     ~combinator() = default;
 
-    /// Does something to the children of a suspended parent, in a call from outside of them.
+    /// Does something to the children of a suspended parent, in a call from outside of them. The last thing to do: it may be the end.
     template <class F>
     void from_outside(F&& f) noexcept {
         ++running_;
         f();
-        if (--running_ == 0) go_on();
+        if (--running_ != 0) return;
+        if (!parent_->is_unwinding()) return go_on();
+        const scheduler::scope current(*loop_);
+        unwind_up(parent_);
     }
 
     /// Starts `count` children in order, each up to where it waits first. True: the parent is suspended until they have ended.
@@ -97,12 +100,13 @@ protected:
         while (!others_run()) {
             frame* const more = next_stage();
             if (more == nullptr) break;
-            loop_->run(more);
+            loop_->run_inside(more);
         }
         if (--running_ == 0) {
             if (!put_off_) return false;
             waker(parent, *loop_).put_off();
         }
+        parent.since = loop_->ticks();
         parent.waits_on = this;
         return true;
     }

@@ -22,10 +22,9 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    /// Cancels the children, and takes no more.
-    void cancel_children() noexcept {
-        closed_ = true;
-        cancel_all();
+    /// Cancels the children, and takes no more. Perhaps the end of the group.
+    void close() noexcept {
+        from_outside([this] { cancel_children(); });
     }
 
     bool await_ready() const noexcept { return false; }
@@ -68,13 +67,13 @@ protected:
     virtual void cancel_body() noexcept = 0;
 
 private:
+    void cancel_children() noexcept {
+        closed_ = true;
+        cancel_all();
+    }
     void adopted() noexcept final {
         ++size_;
         count_one();
-    }
-    bool cleans_up() noexcept final {
-        frame* const body = running_body();
-        return home::cleans_up() || (body != nullptr && body->is_cancelled() && is_running(*body));
     }
     frame* is_over(root& r, ending how) noexcept final {
         --size_;

@@ -20,7 +20,11 @@ namespace rondo::inline RONDO_ABI::detail {
 template <class A>
 class timed : public one_of<A> {
 public:
-    wait_info describe() const noexcept final { return wait_info("with_timeout", nullptr); }
+    wait_info describe() const noexcept final {
+        wait_info info("with_timeout", nullptr);
+        info.due = deadline_.due();
+        return info;
+    }
 
 protected:
     timed(duration limit, A&& operand) : one_of<A>(static_cast<A&&>(operand)), limit_(limit), deadline_(*this) {}

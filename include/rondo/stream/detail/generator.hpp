@@ -5,6 +5,7 @@
 // What is behind async_generator: a body whose frame hangs below the task that asks it for a value, and below nobody in between.
 
 #include <rondo/core/detail/promise.hpp>
+#include <rondo/core/errors.hpp>
 
 #include <coroutine>
 #include <optional>

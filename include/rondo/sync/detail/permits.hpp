@@ -12,7 +12,7 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
-class permits {
+class permits : public holdings {
 public:
     permits(const permits&) = delete;
     permits& operator=(const permits&) = delete;
@@ -42,6 +42,12 @@ public:
     }
 
 protected:
+    /// Who takes one now.
+    static const frame* taker() noexcept {
+        const scheduler* const here = scheduler::current();
+        return here == nullptr ? nullptr : here->running();
+    }
+
     explicit permits(std::size_t n) noexcept : available_(n) {}
     ~permits() = default;
 
@@ -78,7 +84,10 @@ public:
         return true;
     }
     wait_info await_describe() const noexcept {
-        return is_detached() ? wait_info(Owner::wait_is_over, nullptr) : wait_info(Owner::wait, owner_);
+        if (is_detached()) return wait_info(Owner::wait_is_over, nullptr);
+        wait_info info(Owner::wait, owner_);
+        info.held = owner_;
+        return info;
     }
 
 private:

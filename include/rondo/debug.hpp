@@ -1,0 +1,7 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Aids for finding out what a program does.
+
+#include <rondo/debug/dump.hpp>

@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Who is alive in a loop, and who waits for whom: which task every frame belongs to, and what a task waits for that another one
+// holds or is. Made for reports, when a program is stuck or somebody asks.
+
+#include <rondo/core/detail/unwind.hpp>
+#include <rondo/loop/detail/root.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace rondo::inline RONDO_ABI::detail {
+
+/// `visit(info)` for what `f`, which is suspended, waits for, and for each of its operands.
+template <class Visit>
+void for_each_wait(const frame& f, Visit&& visit) {
+    visit(f.waits_on->describe());
+    wait_info operand("", nullptr);
+    for (std::size_t i = 0; f.waits_on->describe_operand(i, operand); ++i) visit(operand);
+}
+
+/// That a task waits for another.
+class dependency {
+public:
+    dependency(std::size_t other, const frame* where, const char* operation) noexcept
+        : on(other), at(where), what(operation) {}
+
+    std::size_t on;    // the index of the other
+    const frame* at;   // the frame that waits
+    const char* what;  // for what the other holds; null: for its end
+};
+
+class census {
+public:
+    /// Some tasks that wait for one another, each with what it waits for.
+    using circle = std::vector<std::pair<std::size_t, const dependency*>>;
+
+    census(root* main, intrusive_list<root>& tasks) {
+        if (main != nullptr && main->top() != nullptr) add(*main);
+        for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) add(*r);
+        frames_.sort();
+        roots_.sort();
+        for (const auto& [f, task] : frames_.entries) find_waits(*f, task);
+    }
+
+    /// The number of tasks.
+    std::size_t size() const noexcept { return tasks_.size(); }
+    root& task(std::size_t i) const noexcept { return *tasks_[i]; }
+
+    /// The index of the task that `f` belongs to; size() if that is not alive.
+    std::size_t task_of(const frame* f) const noexcept { return frames_.find(f, size()); }
+    /// The index of the task `r`, which may be anything.
+    std::size_t index_of(const void* r) const noexcept { return roots_.find(r, size()); }
+
+    /// Every circle once.
+    std::vector<circle> circles() const {
+        std::vector<circle> found;
+        std::vector<bool> seen(size()), on_path(size());
+        for (std::size_t start = 0; start < size(); ++start) {
+            std::vector<std::pair<std::size_t, std::size_t>>
+                path;  // a task, and how many of its waits have been followed
+            const auto enter = [&](std::size_t task) {
+                if (seen[task]) return;
+                seen[task] = on_path[task] = true;
+                path.emplace_back(task, 0);
+            };
+            for (enter(start); !path.empty();) {
+                auto& [here, followed] = path.back();
+                if (followed == waits_[here].size()) {
+                    on_path[here] = false;
+                    path.pop_back();
+                    continue;
+                }
+                const std::size_t on = waits_[here][followed++].on;
+                if (on_path[on])
+                    found.push_back(way_round(path, on));
+                else
+                    enter(on);
+            }
+        }
+        return found;
+    }
+
+private:
+    template <class Key>
+    class index {
+    public:
+        void sort() { std::sort(entries.begin(), entries.end()); }
+        std::size_t find(Key key, std::size_t none) const noexcept {
+            const auto at = std::lower_bound(entries.begin(), entries.end(), std::pair(key, std::size_t{0}));
+            return at != entries.end() && at->first == key ? at->second : none;
+        }
+        std::vector<std::pair<Key, std::size_t>> entries;
+    };
+
+    circle way_round(const std::vector<std::pair<std::size_t, std::size_t>>& path, std::size_t first) const {
+        std::size_t i = path.size() - 1;
+        while (path[i].first != first) --i;
+        circle c;
+        for (; i < path.size(); ++i) c.emplace_back(path[i].first, &waits_[path[i].first][path[i].second - 1]);
+        return c;
+    }
+
+    /// A task, and those of groups in it, which are tasks of their own.
+    void add(root& r) {
+        std::vector<std::pair<frame*, std::size_t>> above;  // the way down to the frame, and whose each is
+        frame* const top = r.top();
+        for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
+            frame* const parent = f->reports_to->parent();
+            while (!above.empty() && above.back().first != parent) above.pop_back();
+            if (f->reports_to->is_root()) {
+                if (parent != nullptr) waits_[above.back().second].emplace_back(size(), parent, nullptr);
+                roots_.entries.emplace_back(static_cast<root*>(f->reports_to), size());
+                above.emplace_back(f, size());
+                tasks_.push_back(static_cast<root*>(f->reports_to));
+                waits_.emplace_back();
+            } else {
+                above.emplace_back(f, above.back().second);
+            }
+            frames_.entries.push_back(above.back());
+        }
+    }
+
+    void find_waits(const frame& f, std::size_t task) {
+        if (f.waits_on == nullptr || f.is_linked()) return;
+        for_each_wait(f, [&](const wait_info& info) {
+            const frame* by = nullptr;
+            for (std::size_t n = 0; info.held != nullptr && info.held->holder(n, by); ++n)
+                if (const std::size_t on = task_of(by); on != size()) waits_[task].emplace_back(on, &f, info.what);
+            if (const std::size_t on = index_of(info.object); on != size()) waits_[task].emplace_back(on, &f, nullptr);
+        });
+    }
+
+    std::vector<root*> tasks_;
+    std::vector<std::vector<dependency>> waits_;  // of each task
+    index<const frame*> frames_;
+    index<const void*> roots_;
+};
+
+}  // namespace rondo::inline RONDO_ABI::detail
