@@ -60,7 +60,7 @@ private:
         this->child_.start(*this);
         if (!this->others_run() || !token_.stop_possible()) return;
         ++this->loop().outstanding;
-        is_registered_ = true;
+        is_outstanding_ = true;
         guarded(
             [&] {
                 news_ = new news(*this);
@@ -73,12 +73,16 @@ private:
     }
 
     void stop() noexcept {
+        uncount();
         if (!this->is_over()) this->from_outside([this] { this->child_.cancel(late_results::delivered); });
     }
 
+    void uncount() noexcept {
+        if (std::exchange(is_outstanding_, false)) --this->loop().outstanding;
+    }
+
     void forget() noexcept {
-        if (!is_registered_) return;
-        --this->loop().outstanding;
+        uncount();
         on_stop_.reset();  // nobody calls it any more
         if (news_ == nullptr) return;
         news_->forget();
@@ -86,7 +90,7 @@ private:
     }
 
     std::stop_token token_;
-    bool is_registered_ = false;
+    bool is_outstanding_ = false;
     news* news_ = nullptr;
     std::optional<std::stop_callback<sender>> on_stop_;
     std::exception_ptr no_memory_;
@@ -106,7 +110,7 @@ private:
 /// Cancel:   cancels op.
 /// Throws:   `cancelled` after a stop, unless op has ended nevertheless (it must not leave a thread's function); what op throws;
 ///           std::bad_alloc.
-/// A token that can still be stopped counts as outstanding: an idle loop waits for it.
+/// Until the stop the token counts as outstanding: an idle loop waits for it, also when the last stop_source has gone meanwhile.
 /// Cost:     one allocation, and one of the token's.
 template <class Op>
 [[nodiscard("co_await it")]] auto with_stop_token(std::stop_token token, Op&& op) {

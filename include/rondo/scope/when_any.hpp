@@ -19,7 +19,7 @@ namespace rondo::inline RONDO_ABI {
 ///
 /// Suspends: unless one ends without waiting. Children start in order, each running to where it first waits; after one that ends at
 ///           once, later ones are not started.
-/// Resumes:  on a later step when there were others to cancel, else in the step in which the winner ends.
+/// Resumes:  once it has suspended: on a later step when there were others to cancel, else in the step in which the winner ends.
 /// Cancel:   cancels the children, and waits for those that cannot be withdrawn.
 /// Throws:   the winner's exception: a failure wins, too. Exceptions of losers, which end later, go to on_unhandled_exception.
 ///           std::logic_error for an empty task.

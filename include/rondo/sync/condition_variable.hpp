@@ -170,7 +170,8 @@ private:
             : wait_awaiter(cv, guard, deadline), deadline_(deadline), alarm_(*this) {}
 
         void await_suspend(detail::waker w) {
-            alarm_.set(w.loop(), deadline_);
+            loop_ = &w.loop();
+            alarm_.set(*loop_, deadline_);
             wait_awaiter::await_suspend(w);
         }
         /// Whether it was notified in time.
@@ -185,15 +186,20 @@ private:
             explicit time_up(timed_awaiter& a) noexcept : awaiter_(&a) {}
             void woken() noexcept override {
                 if (awaiter_->is_notified() || awaiter_->is_detached()) return;
+                if (++turns_ <= 2) return call_again(awaiter_->loop());  // what is due at the same instant goes first
                 awaiter_->time_is_up_ = true;
                 awaiter_->give_up();
             }
 
         private:
             timed_awaiter* awaiter_;
+            int turns_ = 0;
         };
 
+        detail::scheduler& loop() const noexcept { return *loop_; }
+
         time_point deadline_;
+        detail::scheduler* loop_ = nullptr;
         bool time_is_up_ = false;
         time_up alarm_;
     };

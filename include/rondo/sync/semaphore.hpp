@@ -55,9 +55,10 @@ public:
     }
 
     /// Gives `n` permits back, or more than were there at the beginning. Those who wait have them then, and resume on a later step.
-    /// Throws: std::logic_error when there would be more than a std::size_t can count.
+    /// Throws: std::logic_error when there would be more than a std::ptrdiff_t can count; nothing has changed then.
     void release(std::size_t n = 1) {
-        if (n > (std::numeric_limits<std::size_t>::max)() - available())
+        constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)() / 2;
+        if (n > most || n > most - available())
             detail::raise<std::logic_error>("rondo: release of more permits than a semaphore can count");
         give(n);
     }

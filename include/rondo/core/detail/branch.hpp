@@ -16,6 +16,7 @@ public:
         pending_cancel() noexcept {}
         branch* next;
         bool is_set = false;
+        late_results late;
     };
     pending_cancel& pending() noexcept { return pending_; }
 
@@ -27,6 +28,7 @@ public:
         if (top_ == nullptr || top_->is_cancelled()) return;
         if (is_running(*top_)) {
             loop.cancel_later(*this);
+            pending_.late = late;
             return;
         }
         {
@@ -68,7 +70,9 @@ inline void raze(branch& b, mercy m) noexcept {
     while (destroyed != top) {
         frame* f = top;
         while (!(m == mercy::for_cleanups && f->is_linked())) {
-            f->set_unwinding();
+            if (const bool is_new = !f->is_cancelled(); f->set_unwinding(), is_new)
+                (void)f->waits_on->withdraw(
+                    f->is_linked());  // whatever it says: it is to leave the list that it waits in
             frame* const child = f->waits_on->next_child(nullptr);
             if (child == nullptr) break;
             f = child;

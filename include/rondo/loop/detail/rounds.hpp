@@ -209,7 +209,7 @@ private:
         while (pending_ != nullptr) {
             branch& b = *pending_;
             forget(b);
-            b.cancel(*this);
+            b.cancel(*this, b.pending().late);
         }
         tell_handler();
     }

@@ -99,8 +99,9 @@ public:
     explicit operand_child(A&& a) : awaiter_(get_awaiter(std::forward<A>(a))) {}
     operand_child(const operand_child&) = delete;
     operand_child& operator=(const operand_child&) = delete;
-    /// Gives back what was granted and not taken; reports an exception that nobody took.
+    /// Leaves; gives back what was granted and not taken; reports an exception that nobody took.
     ~operand_child() {
+        if (state_ == state::waiting) (void)awaiter_.await_cancel();  // nothing could resume it any more
         give_back();
         if (error_) combinator_->loop().report(std::move(error_));
     }
