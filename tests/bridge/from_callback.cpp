@@ -538,6 +538,15 @@ TEST_CASE("a reference comes back as the same object") {
     rondo::testing::run(gives_a_reference_to_a_base(bases, object));
 }
 
+TEST_CASE("a callback of a reference takes what that can be bound to without a temporary, which would be gone") {
+    CHECK(std::invocable<const callback<int&>&, int&>);
+    CHECK(std::invocable<const callback<const base&>&, derived&>);
+    CHECK(!std::invocable<const callback<int&>&>);
+    CHECK(!std::invocable<const callback<int&>&, int*>);
+    CHECK(!std::invocable<const callback<int&>&, std::string&>);
+    CHECK(!std::invocable<const callback<const std::string&>&, const char*>);
+}
+
 TEST_CASE("a value may be move-only, or made from several arguments") {
     legacy<std::unique_ptr<int>> api;
     rondo::testing::run(gives_a_move_only(api));

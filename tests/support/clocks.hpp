@@ -49,13 +49,13 @@ private:
         }
 
         // Goes to the deadline at once, unless the world has something to say first.
-        void wait(std::optional<time_point> deadline) override {
+        void wait(std::optional<time_point> until) override {
             ++clock_.waits;
-            clock_.deadline = deadline;
+            clock_.deadline = until;
             if (clock_.on_wait) {
                 clock_.on_wait();
-            } else if (deadline) {
-                if (*deadline > clock_.now) clock_.now = *deadline;
+            } else if (until) {
+                if (*until > clock_.now) clock_.now = *until;
             } else if (clock_.waits - clock_.wakes > 10'000) {
                 std::fputs("support::manual_clock: the loop waits for what nobody will do\n", stderr);
                 std::abort();

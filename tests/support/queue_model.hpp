@@ -353,7 +353,7 @@ public:
             loops_.push_back(std::make_unique<rondo::event_loop>(std::move(driver)));
             loops_.back()->on_unhandled_exception([](std::exception_ptr) {});
         }
-        wants_takes_ = pick(3);
+        wants_takes_ = pick(4);
         if constexpr (leases<Queue>) {
             if (pick(2) == 0) {
                 dead_limit_ = 1 + pick(3);
@@ -652,6 +652,7 @@ private:
                 co_await rondo::sleep(duration(1));
                 break;
             case 3:
+                if (stash_.size() >= 2) break;
                 stash_.push_back(std::move(*o.got));
                 o.got.reset();
                 co_return;
@@ -896,9 +897,9 @@ private:
             if (i != which) others.push_back(std::move(stash_[i]));
         stash_.swap(others);
         others.clear();
-        const std::size_t dice = pick(4);
-        if (dice < 2) one.acknowledge();
-        if (dice == 2) one.nack();
+        const std::size_t dice = pick(5);
+        if (dice < 3) one.acknowledge();
+        if (dice == 3) one.nack();
     }
 
     void close() {
@@ -1173,7 +1174,7 @@ private:
 
 template <class Queue>
 std::size_t world<Queue>::run_scenario() {
-    const std::size_t length = 50 + pick(300);
+    const std::size_t length = 20 + pick(200);
     while (done_ < length && objection_.empty()) {
         ++done_;
         const std::size_t dice = pick(100);

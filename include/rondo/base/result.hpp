@@ -24,6 +24,11 @@ using stored_t =
     std::conditional_t<std::is_void_v<T>, nothing,
                        std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, std::remove_cv_t<T>>>;
 
+/// Whether the reference T can be bound to a `U` itself, not to a temporary made from it.
+template <class T, class U>
+concept binds_to = std::is_reference_v<T> && std::is_convertible_v<U, T> &&
+                   std::is_convertible_v<std::remove_reference_t<U>*, std::remove_reference_t<T>*>;
+
 template <class T>
 class result {
 public:

@@ -97,6 +97,13 @@ private:
     result<T> outcome_;
 };
 
+/// Whether a callback<T> may be called with these: for a reference one that it can be bound to, and that will not be gone.
+template <class T, class... Args>
+concept makes_result =
+    (std::is_void_v<T> && sizeof...(Args) == 0) ||
+    (std::is_reference_v<T> && sizeof...(Args) == 1 && ((binds_to<T, Args> && std::is_reference_v<Args>) && ...)) ||
+    (!std::is_void_v<T> && !std::is_reference_v<T> && std::constructible_from<stored_t<T>, Args...>);
+
 }  // namespace detail
 
 /// Ends the operation of a from_callback. Copyable; the copies are one: the first call counts, all others do nothing, also after the
@@ -119,8 +126,7 @@ public:
 
     /// `done(v)`: resumes the waiter with a T made from `v` (for void: `done()`). If making it throws, the waiter gets that.
     template <class... Args>
-        requires std::constructible_from<detail::stored_t<T>, Args...> ||
-                 (std::is_reference_v<T> && sizeof...(Args) == 1) || (std::is_void_v<T> && sizeof...(Args) == 0)
+        requires detail::makes_result<T, Args...>
     void operator()(Args&&... args) const noexcept {
         if (state_ == nullptr) return;
         state_->call([&](detail::result<T>& outcome) { outcome.set_value(std::forward<Args>(args)...); });

@@ -84,6 +84,9 @@ private:
             },
             [&](std::exception_ptr error) { outcome_.set_error(std::move(error)); });
         called_.reset();  // before the caller goes on: it may refer to his locals
+    }
+
+    void tell() noexcept override {
         over_.store(true, std::memory_order_release);
         over_.notify_all();
         send();

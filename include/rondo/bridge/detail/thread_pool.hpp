@@ -21,6 +21,8 @@ namespace rondo::inline RONDO_ABI::detail {
 class job : public list_node {
 public:
     virtual void run() noexcept = 0;
+    /// Called after run(), when the thread is free for the next: tells who waits. The last call.
+    virtual void tell() noexcept = 0;
 
 protected:
     ~job() = default;
@@ -97,17 +99,20 @@ private:
 
     void work(threads::iterator self) {
         std::unique_lock lock(mutex_);
-        for (;;) {
-            ++idle_;
-            const bool has_work = work_.wait_for(lock, idle_time, [this] { return !jobs_.empty() || ends_; });
-            --idle_;
-            if (!has_work || jobs_.empty()) break;
+        ++idle_;
+        while (work_.wait_for(lock, idle_time, [this] { return !jobs_.empty() || ends_; }) && !jobs_.empty()) {
             job& j = jobs_.pop_front();
             --waiting_jobs_;
+            --idle_;
             lock.unlock();
             j.run();
             lock.lock();
+            ++idle_;  // before anybody hears of it, so that the next call finds this thread
+            lock.unlock();
+            j.tell();
+            lock.lock();
         }
+        --idle_;
         gone_threads_.splice(gone_threads_.end(), running_, self);
         gone_.notify_all();
     }

@@ -165,6 +165,8 @@ public:
     template <class U = T>
     void return_value(U&& value) {
         static_assert(std::is_convertible_v<U, T>, "rondo: co_return gives something that is no T of this task<T>");
+        static_assert(!std::is_lvalue_reference_v<T> || (binds_to<T, U> && std::is_lvalue_reference_v<U>),
+                      "rondo: co_return gives a temporary to a task of a reference, which would dangle");
         this->outcome.set_value(std::forward<U>(value));
     }
 };

@@ -44,7 +44,7 @@ public:
         void await_resume() const noexcept {}
     };
     template <class U = T>
-        requires std::is_convertible_v<U, T>
+        requires(std::is_reference_v<T> ? binds_to<T, U> : std::is_convertible_v<U, T>)
     handing_over yield_value(U&& value) {
         this->outcome.set_value(std::forward<U>(value));
         return handing_over();
