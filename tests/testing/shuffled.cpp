@@ -72,13 +72,13 @@ TEST_CASE("every order of four ready tasks comes up") {
 TEST_CASE("a task may come several times before another comes once") {
     std::set<lines> orders;
     for (std::uint64_t seed = 0; seed < 1'000; ++seed) orders.insert(order_of(seed, 2));
-    const bool any = std::any_of(orders.begin(), orders.end(), [](const lines& order) {
-        return order[0] == "a1" && order[1] == "a2";
-    });
+    const bool any = std::any_of(orders.begin(), orders.end(),
+                                 [](const lines& order) { return order[0] == "a1" && order[1] == "a2"; });
     CHECK(any);
     for (const lines& order : orders)
         for (const std::string name : {"a", "b", "c", "d"})
-            CHECK(std::find(order.begin(), order.end(), name + "1") < std::find(order.begin(), order.end(), name + "2"));
+            CHECK(std::find(order.begin(), order.end(), name + "1") <
+                  std::find(order.begin(), order.end(), name + "2"));
 }
 
 TEST_CASE("large seeds give orders, too, and neighbours give different ones") {

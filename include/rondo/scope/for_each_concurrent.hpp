@@ -64,8 +64,10 @@ task<> for_each_concurrent_of(Range range, std::size_t limit, F f) {
     using iterator = decltype(next);
     std::vector<task<>> workers;
     if constexpr (std::forward_iterator<iterator>) {
-        for (auto ahead = next; workers.size() < limit && ahead != end; ++ahead)
-            workers.push_back(work_off(next, end, f));
+        std::size_t count = 0;
+        for (auto ahead = next; count < limit && ahead != end; ++ahead) ++count;
+        workers.reserve(count);
+        while (workers.size() < count) workers.push_back(work_off(next, end, f));
     } else {
         for (; workers.size() < limit && next != end; ++next)
             workers.push_back(work_off_from<iterator>(*next, next, end, f));
