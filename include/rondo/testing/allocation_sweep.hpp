@@ -34,8 +34,8 @@ std::size_t allocation_sweep(MakeTask&& make_task, Check&& examine, std::size_t 
         detail::require_no_leak(before, "allocation_sweep", "no memory for frame", nth);
         if (error && !(failed && detail::is_a<std::bad_alloc>(error))) detail::rethrow(std::move(error));
         detail::call_check(examine, failed ? nth : 0);
+        if (only != 0) return failed ? 1 : 0;
         if (!failed) return nth - 1;
-        if (only != 0) return 1;
     }
 }
 

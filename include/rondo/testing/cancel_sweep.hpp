@@ -20,8 +20,8 @@ class stopping_steering final : public detail::steering {
 public:
     explicit stopping_steering(std::size_t after) noexcept : left_(after) {}
 
-    void stop_here(event_loop& loop) noexcept { loop_ = &loop; }
-    bool has_stopped() const noexcept { return has_stopped_; }
+    void begin(event_loop& loop) noexcept { loop_ = &loop; }
+    void end() noexcept { left_ = 0; }
 
     std::size_t choose(std::size_t) noexcept override {
         if (left_ != 0 && --left_ == 0) {
@@ -30,6 +30,7 @@ public:
         }
         return 0;
     }
+    bool has_stopped() const noexcept { return has_stopped_; }
 
 private:
     std::size_t left_;  // zero: none
@@ -47,7 +48,7 @@ void call_check(Check& examine, std::size_t at) {
 }
 
 inline void require_no_leak(std::size_t before, const char* sweep, const char* what, std::size_t at) {
-    if (testing::live_frames() == before) return;
+    if (testing::live_frames() <= before) return;
     detail::raise<std::logic_error>(std::string("rondo: ") + sweep + ": " +
                                     std::to_string(testing::live_frames() - before) + " frames have leaked: " + what +
                                     " " + std::to_string(at));
@@ -73,21 +74,23 @@ std::size_t cancel_sweep(MakeTask&& make_task, Check&& examine, std::size_t only
         const std::size_t before = live_frames();
         detail::stopping_steering steering(at);
         std::exception_ptr error;
+        bool was_cancelled = false;
         {
             detail::steered_loop loop(steering);
-            steering.stop_here(loop);
             loop.on_unhandled_exception([&](std::exception_ptr e) {
                 if (!error) error = std::move(e);
             });
+            steering.begin(loop);
             auto ended = loop.try_run(make_task());
+            steering.end();
+            was_cancelled = steering.has_stopped() && ended.is_cancelled();
             if (!error) error = ended.error();
         }
         detail::require_no_leak(before, "cancel_sweep", "cancelled after step", at);
-        const bool was_cancelled = steering.has_stopped();
         if (!was_cancelled && error) detail::rethrow(std::move(error));
         detail::call_check(examine, was_cancelled ? at : 0);
+        if (only != 0) return was_cancelled ? 1 : 0;
         if (!was_cancelled) return at - 1;
-        if (only != 0) return 1;
     }
 }
 
