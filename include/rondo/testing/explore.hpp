@@ -51,10 +51,13 @@ public:
         while (!schedule.empty()) {
             std::size_t choice = 0;
             const auto parsed = std::from_chars(schedule.data(), schedule.data() + schedule.size(), choice);
-            if (parsed.ec != std::errc()) detail::raise<std::invalid_argument>("rondo: this is no schedule");
+            if (parsed.ec != std::errc()) raise<std::invalid_argument>("rondo: this is no schedule");
             path_.emplace_back(choice);
             schedule.remove_prefix(static_cast<std::size_t>(parsed.ptr - schedule.data()));
-            if (!schedule.empty()) schedule.remove_prefix(1);
+            if (schedule.empty()) break;
+            if (schedule.front() != '.' || schedule.size() == 1)
+                raise<std::invalid_argument>("rondo: this is no schedule");
+            schedule.remove_prefix(1);
         }
     }
 
