@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
 // [0.0 s] run threw:
 // rondo: deadlock: nothing is ready, no timer is set, and nothing outside is under way. These tasks wait:
 //   main
-//     ...deadlock_report.cpp:25: ...conversation... waits for join_handle
+//     ...deadlock_report.cpp:25: ...conversation... waits for join_handle of alice
 //   alice
 //     ...deadlock_report.cpp:16: ...ask_first... waits for bounded_queue::pop
 //   bob

@@ -39,6 +39,7 @@ public:
     void wait(waker w) noexcept {
         waiter_ = w;
         if (has_come_) return w.wake();
+        if (is_abandoned_) return;
         is_awaited_ = true;
         ++w.loop().outstanding;
     }
@@ -49,6 +50,7 @@ public:
     }
     /// True if it has not been called, and so never will be.
     bool abandon() noexcept {
+        is_abandoned_ = true;
         if (std::exchange(is_awaited_, false)) --waiter_.loop().outstanding;
         return claim(phase::abandoned);
     }
@@ -92,6 +94,7 @@ private:
     std::atomic<std::size_t> copies_{0};
     bool has_come_ = false;
     bool is_awaited_ = false;
+    bool is_abandoned_ = false;
     bool was_dropped_ = false;
     waker waiter_;
     result<T> outcome_;

@@ -26,6 +26,7 @@ ABIS = ("v0", "v0_noexcept")
 MILLISECOND = 10**6  # in ticks of the steady clock
 MOST_SLOTS = 32  # of a vtable
 DEEPEST = 32  # what is deeper is not indented any more
+MOST_HOLDERS = 3  # that are named
 
 
 # --- Objects in memory ---
@@ -58,9 +59,6 @@ class Object:
     def target(self):
         """What this, a pointer or a reference, refers to."""
         return Object(word_at(self.address), self.type.target())
-
-
-parts = {}
 
 
 def part(type, is_it):
@@ -101,15 +99,16 @@ def linked(list, node_type, base):
     """The nodes of an intrusive_list, whose place in the list is `base` of each."""
     head = list["head_"]
     offset = Object(0, node_type).base(base).address
-    at = int(head["next_"])
-    while at != head.address:
+    at, seen = int(head["next_"]), {head.address}
+    while at not in seen:  # a broken list may go round
+        seen.add(at)
         yield Object(at - offset, node_type)
         at = int(Object(at, head.type)["next_"])
 
 
 # --- The class of an object, by its vtable ---
 
-classes = {}  # by vtable: name and type; None for what is not known
+classes = {}  # by vtable: name and type; "" and None for what is not known
 
 
 def class_of(address):
@@ -123,7 +122,7 @@ def class_of(address):
 def find_class(vtable):
     name, symbol = vtable_symbol(vtable, "on"), vtable_symbol(vtable, "off")
     if not name or not symbol:
-        return None, None
+        return name, None
     # The functions in it know their class. One that is not derived further may override none, and then a base class has all the members.
     found = []
     for slot in range(vtable, vtable + 8 * MOST_SLOTS, 8):
@@ -145,15 +144,15 @@ def find_class(vtable):
 
 
 def vtable_symbol(vtable, demangled):
-    """Whose vtable it is: the class's name, or the beginning that the linkage names of its functions have."""
+    """Whose vtable it is: the name of the class, or the beginning that the linkage names of its functions have."""
     before = "on" if gdb.parameter("print demangle") else "off"
     gdb.execute("set print demangle " + demangled)
     try:
         text = gdb.execute(f"info symbol {vtable}", to_string=True)
     finally:
         gdb.execute("set print demangle " + before)
-    match = re.match(r"vtable for (.*) \+ 16 in section |_ZTVN(.*)E \+ 16 in section ", text)
-    return match and (match[1] or r"_ZN" + match[2])
+    match = re.match(r"(?:vtable for (.*)|_ZTVN(.*)E) \+ 16 in section ", text)
+    return "" if match is None else match[1] or "_ZN" + match[2]
 
 
 def method(function):
@@ -235,8 +234,7 @@ HOSTS = {"waiting_host": "an operation", "native_host": "an awaiter", "foreign_h
 class Loop:
     def __init__(self, address, thread):
         self.thread = thread
-        name, _ = class_of(address)
-        self.namespace = name[:-len("engine")] if name else ""
+        self.namespace = class_of(address)[0][:-len("engine")]
         self.engine = Object(address, self.type("engine"))
         self.ticks, self.made_at = int(self.engine["ticks_"]), self.time(self.engine["made_at_"])
         self.timers = elements(self.engine["timers_"]["entries_"])
@@ -255,7 +253,7 @@ class Loop:
         """Whether this machine's clock is that of the loop, and runs for it still."""
         connection = getattr(gdb.selected_inferior(), "connection", None)
         driver, _ = class_of(word_at(self.engine["driver_"].address))
-        return connection is not None and connection.type == "native" and outline(driver or "") == "default_driver"
+        return connection is not None and connection.type == "native" and outline(driver) == "default_driver"
 
     def roots(self):
         """The tasks that the loop itself owns, the main task first."""
@@ -278,9 +276,9 @@ class Loop:
     def look_at(self, address):
         """What the suspension there waits for, operands after it, and the frames below it."""
         name, type = class_of(address)
-        kind = outline(name or "")
+        kind = outline(name)
         if type is None:
-            return [Wait(f"something unknown ({name})")], []
+            return [Wait(name or "something that cannot be read")], []
         suspension = Object(address, type)
         if kind in HOSTS:
             return [self.describe_host(suspension, kind)], []
@@ -295,8 +293,7 @@ class Loop:
 
     def describe_composite(self, suspension, kind, name):
         if kind in ("gather_each", "gather_range"):
-            is_settled = re.search(r"gather_(each|range)<\(\w+(::\w+)*\)1,|gather_\w+<[\w:]*::settle,", name)
-            return Wait("when_all_settled" if is_settled else "when_all")
+            return Wait("when_all_settled" if "::failures)1" in name.partition(",")[0] else "when_all")
         if kind == "finally_wait":
             return Wait("finally (cleanup)" if int(suspension["cleans_"]) else "finally")
         due = self.due(suspension["deadline_"]["timer_"]) if kind.startswith("timed_or_") else None
@@ -333,14 +330,11 @@ class Loop:
         return self.time(self.timers[int(timer["place_"])]["deadline"])
 
     def holders(self, lock):
-        """The frames that ran when it was taken; null for who is not known."""
+        """The numbers of the tasks that hold it; zero for who is not known."""
         if outline(lock.type.name) == "mutex":
             return [int(lock["holder_"])] if int(lock["locked_"]) or int(lock["guarded_"]) else []
-        permits = linked(lock["out_"], self.type_beside("semaphore::permit"), self.namespace + "list_node")
-        return [int(permit["holder_"]) for permit in permits]
-
-    def type_beside(self, name):
-        return gdb.lookup_type(self.namespace[:-len("detail::")] + name)
+        out = lock["out_"]
+        return [int(permit["holder_"]) for permit in linked(out, out.type.template_argument(0), self.namespace + "list_node")]
 
     def children_of(self, combinator):
         """The branches below it that run, and its operands that wait, in order."""
@@ -396,8 +390,9 @@ def find_loops():
     try:
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num):
             thread.switch()
-            for address in loops_of_this_thread():
-                found.setdefault(address, thread)
+            if thread.is_stopped():
+                for address in loops_of_this_thread():
+                    found.setdefault(address, thread)
     finally:
         selected.switch()
         if frame is not None:
@@ -421,7 +416,7 @@ def loops_of_this_thread():
 def is_engine(address):
     try:
         name, _ = class_of(address)
-        return name is not None and re.fullmatch(rf"rondo::({'|'.join(ABIS)})::detail::engine", name)
+        return re.fullmatch(rf"rondo::({'|'.join(ABIS)})::detail::engine", name) is not None
     except gdb.MemoryError:
         return False
 
@@ -435,7 +430,7 @@ def current_loop(abi):
 
 def loops_on_stack():
     frame = gdb.newest_frame()
-    while frame is not None:
+    while frame is not None and frame.is_valid():
         match = re.match(rf"rondo::({'|'.join(ABIS)})::detail::engine::(drive|poll|finish)\b", frame.name() or "")
         if match:
             try:
@@ -471,32 +466,32 @@ def loops_referred_to(frame, abi):
 
 
 class Task:
-    def __init__(self, root, owner):
-        self.address, self.owner = root.address, owner
+    def __init__(self, root):
+        self.number = int(root["number_"])
         self.waits = []  # for another task: that, the frame, and for what it holds; None: for its end
-        name = "main"
-        if outline(class_of(root.address)[0] or "") != "main_task":
-            name = text_at(word_at(root["name_"].address)) if word_at(root["name_"].address) else "a task"
-        self.name = name
+        self.name = "main"
+        if outline(class_of(root.address)[0]) != "main_task":
+            name = word_at(root["name_"].address)
+            self.name = text_at(name) if name else "a task"
 
 
 class Frame:
     """A frame with what is below it."""
 
-    def __init__(self, loop, address, task, parent):
-        self.task, self.parent, self.address = task, parent, address
+    def __init__(self, loop, address, task, parent, is_top):
+        self.task, self.parent, self.is_top = task, parent, is_top
         self.waits, self.children, self.place, self.function = [], [], "", ""
-        self.is_top, self.problem, self.state = False, None, "waits"
+        self.state, self.problem = "waits", None
         try:
             self.look(loop, loop.frame(address))
-        except (gdb.error, LookupError) as error:
+        except (RuntimeError, LookupError, TypeError) as error:  # what gdb throws at what is not there
             self.problem = f"cannot be read: {error}"
 
     def look(self, loop, frame):
         suspension = int(frame["waits_on"])
         if suspension == 0:
             self.state = "running"
-        elif outline(class_of(suspension)[0] or "") == "first_step":
+        elif outline(class_of(suspension)[0]) == "first_step":
             self.state = "not started"
         else:
             self.is_ready = int(frame["next_"]) != 0
@@ -544,32 +539,34 @@ def seconds(milliseconds):
 
 class Report:
     def __init__(self, loop):
-        self.loop, self.lines = loop, []
+        self.loop, self.lines, self.problem = loop, [], None
         self.tasks, self.frames, self.trees = {}, {}, []  # tasks by root, frames by address
-        for root in loop.roots():
-            self.trees.append(self.gather(root))
+        try:
+            for root in loop.roots():
+                self.trees.append([])
+                self.gather(root, self.trees[-1])
+        except (RuntimeError, LookupError, TypeError) as error:
+            self.problem = f"The rest cannot be read: {error}"
+        self.numbers = {task.number: task for task in self.tasks.values()}
 
-    def gather(self, root):
+    def gather(self, root, tree):
         """The frames of a task in preorder; each task of a group in it is a task of its own."""
-        tree, stack = [], [(int(root["top_"]), None)]
+        stack = [(int(root["top_"]), None)]
         while stack:
             address, parent = stack.pop()
             if address in self.frames:
-                continue  # memory is corrupt, or was looked at in the middle of a change
-            task = parent.task if parent else None
+                continue  # memory is corrupt
             reports_to = int(self.loop.frame(address)["reports_to"])
             is_top = parent is None or self.is_root(reports_to)
+            task = Task(self.loop.root(reports_to)) if is_top else parent.task
             if is_top:
-                owner, task = task, Task(self.loop.root(reports_to), task)
                 self.tasks[reports_to] = task
-                if owner is not None:
-                    owner.waits.append((task, parent, None))
-            frame = Frame(self.loop, address, task, parent)
-            frame.is_top = is_top
+            if is_top and parent:
+                parent.task.waits.append((task, parent, None))
+            frame = Frame(self.loop, address, task, parent, is_top)
             self.frames[address] = frame
             tree.append(frame)
             stack.extend((child, frame) for child in reversed(frame.children))
-        return tree
 
     def is_root(self, owner):
         _, type = class_of(owner)
@@ -583,7 +580,10 @@ class Report:
             since = seconds((loop.now - loop.made_at) // MILLISECOND)
             self.lines.append(f"Times are those of the loop's last look at the clock, {since} after it was made.")
         for tree in self.trees:
-            self.tell_tree(tree)
+            if tree:
+                self.tell_tree(tree)
+        if self.problem:
+            self.lines.append(self.problem)
         self.tell_circles()
         return "".join(line + "\n" for line in self.lines)
 
@@ -600,7 +600,8 @@ class Report:
     def tell(self, frame, depth, name):
         indent = "  " * depth
         if frame.problem or frame.state != "waits":
-            self.lines.append(indent + name + (frame.problem or frame.state))
+            place = frame.place + ": " if frame.place else ""
+            self.lines.append(indent + name + place + (frame.problem or frame.state))
             return
         what = self.wait_text(frame.waits[0]) + self.state_text(frame)
         self.lines.append(f"{indent}{name}{frame.place}: {coroutine_name(frame.function)} waits for {what}")
@@ -620,11 +621,10 @@ class Report:
             text += ", due in " + seconds(max(0, -(-(wait.due - self.loop.now) // MILLISECOND)))
         if wait.on in self.tasks:
             text += " of " + self.tasks[wait.on].name
-        for nth, holder in enumerate(wait.holders):
-            frame = self.frames.get(holder)
-            name = frame.task.name if frame else "who has ended, or is not known"
-            text += (" and " if nth else ", held by ") + name
-        return text
+        for nth, holder in enumerate(wait.holders[:MOST_HOLDERS]):
+            unknown = "a task that has ended" if holder else "somebody"
+            text += (" and " if nth else ", held by ") + (self.numbers[holder].name if holder in self.numbers else unknown)
+        return text + (" and others" if len(wait.holders) > MOST_HOLDERS else "")
 
     # --- Circles of tasks that wait for one another ---
 
@@ -634,8 +634,8 @@ class Report:
                 continue
             for wait in frame.waits:
                 for holder in wait.holders:
-                    if holder in self.frames:
-                        frame.task.waits.append((self.frames[holder].task, frame, wait.what))
+                    if holder in self.numbers:
+                        frame.task.waits.append((self.numbers[holder], frame, wait.what))
                 if wait.on in self.tasks:
                     frame.task.waits.append((self.tasks[wait.on], frame, None))
 
@@ -703,17 +703,13 @@ def loop_of(value):
     while type.code in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
         value = value.referenced_value()
         type = value.type.strip_typedefs()
-    if type.code != gdb.TYPE_CODE_STRUCT or value.address is None:
-        raise gdb.GdbError("rondo-dump: this is no event_loop")
-    object = Object(int(value.address), type)
-    if not is_engine(object.address):
-        try:
-            object = object["engine_"]
-        except LookupError:
-            raise gdb.GdbError(f"rondo-dump: {type} is no event_loop") from None
-    if not is_engine(object.address):
-        raise gdb.GdbError("rondo-dump: there is no loop there (any more)")
-    return Loop(object.address, None)
+    try:
+        engine = Object(int(value.address), type)["engine_"].address
+    except (LookupError, TypeError):
+        raise gdb.GdbError(f"rondo-dump: {type} is no event_loop") from None
+    if not is_engine(engine):
+        raise gdb.GdbError("rondo-dump: there is no event_loop there (any more)")
+    return Loop(engine, None)
 
 
 class Dump(gdb.Command):

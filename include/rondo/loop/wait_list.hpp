@@ -13,7 +13,7 @@
 //     T    await_resume()           if (waiter.is_granted()) waiter.leave();  ...
 //     bool await_cancel() noexcept  if (waiter.leave()) give_back();  return true;
 //
-// For what is not taken but only waited for: add and tell_all.
+// For what is not taken but only waited for: add, tell_front, tell_all.
 
 #include <rondo/base/intrusive_list.hpp>
 #include <rondo/core/resumer.hpp>
@@ -96,6 +96,11 @@ public:
     // The same for what leaves nothing to be taken, such as the news that something has happened: it cannot be taken back, and so
     // not be passed on, and whoever has heard it does not need the list any more.
 
+    void tell_front() noexcept {
+        waiter& w = waiting_.pop_front();
+        w.state_ = waiter::state::idle;
+        w.waker_.wake();
+    }
     void tell_all() noexcept {
         intrusive_list<waiter> told;
         told.splice_back(waiting_);

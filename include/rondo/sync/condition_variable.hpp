@@ -118,7 +118,7 @@ private:
             leave();
             if (notification::is_linked()) notification::unlink();
             guard_->regain();
-            mutex_->holder_ = mutex::taker();
+            mutex_->holder_ = detail::running_task();
         }
         bool await_cancel() noexcept {
             if (!is_detached() && leave()) mutex_->give(1);

@@ -6,6 +6,8 @@
 
 #include <rondo/sync/detail/permits.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -47,7 +49,7 @@ public:
         if (!is_free()) return false;
         take();
         locked_ = true;
-        holder_ = taker();
+        holder_ = detail::running_task();
         return true;
     }
 
@@ -67,9 +69,10 @@ private:
     friend class detail::acquire_awaiter;
     friend class condition_variable;
 
-    bool holder(std::size_t nth, const detail::frame*& by) const noexcept override {
-        by = holder_;
-        return nth == 0 && (locked_ || guarded_);
+    std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept override {
+        if (most == 0 || !(locked_ || guarded_)) return 0;
+        *numbers = holder_;
+        return 1;
     }
 
     static constexpr const char* wait = "mutex::lock";
@@ -77,7 +80,7 @@ private:
 
     template <class Held>
     Held held() noexcept {
-        holder_ = taker();
+        holder_ = detail::running_task();
         if constexpr (std::is_void_v<Held>)
             locked_ = true;
         else
@@ -86,7 +89,7 @@ private:
 
     bool locked_ = false;   // by lock
     bool guarded_ = false;  // by a guard
-    const detail::frame* holder_ = nullptr;
+    std::uint32_t holder_ = 0;
 };
 
 /// Holds a mutex until it is destroyed or unlocked. Movable.

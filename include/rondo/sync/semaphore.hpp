@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <type_traits>
@@ -78,7 +79,7 @@ private:
         if constexpr (!std::is_void_v<Held>) return Held(*this);
     }
 
-    inline bool holder(std::size_t nth, const detail::frame*& by) const noexcept override;
+    inline std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept override;
 
     mutable detail::intrusive_list<permit> out_;
 };
@@ -113,7 +114,9 @@ private:
     template <class>
     friend class detail::intrusive_list;
 
-    explicit permit(semaphore& s) noexcept : semaphore_(&s), holder_(taker()) { s.out_.push_back(*this); }
+    explicit permit(semaphore& s) noexcept : semaphore_(&s), holder_(detail::running_task()) {
+        s.out_.push_back(*this);
+    }
     void take_from(permit& other) noexcept {
         semaphore_ = std::exchange(other.semaphore_, nullptr);
         holder_ = other.holder_;
@@ -127,18 +130,18 @@ private:
     }
 
     semaphore* semaphore_;  // null: holds none
-    const detail::frame* holder_;
+    std::uint32_t holder_;
 };
 
 inline semaphore::~semaphore() {
     if (!out_.empty()) detail::fatal("rondo: a semaphore was destroyed while a permit of it is out");
 }
 
-inline bool semaphore::holder(std::size_t nth, const detail::frame*& by) const noexcept {
-    const permit* p = out_.next(nullptr);
-    for (; nth > 0 && p != nullptr; --nth) p = out_.next(p);
-    if (p != nullptr) by = p->holder_;
-    return p != nullptr;
+inline std::size_t semaphore::holders(std::uint32_t* numbers, std::size_t most) const noexcept {
+    std::size_t count = 0;
+    for (const permit* p = out_.next(nullptr); p != nullptr && count < most; p = out_.next(p))
+        numbers[count++] = p->holder_;
+    return count;
 }
 
 }  // namespace rondo::inline RONDO_ABI

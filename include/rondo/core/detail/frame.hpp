@@ -25,8 +25,8 @@ class scheduler;
 /// What tasks can hold, and others wait for: a lock, permits.
 class holdings {
 public:
-    /// The frame, or one that it belongs to, which ran when the nth of what is held was taken; null where that is not known. False: no more.
-    virtual bool holder(std::size_t nth, const frame*& by) const noexcept = 0;
+    /// Writes the numbers of the tasks that hold it, at most `most`; zero for one that is not known. Returns how many.
+    virtual std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept = 0;
 
 protected:
     ~holdings() = default;

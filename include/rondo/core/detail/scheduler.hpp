@@ -101,6 +101,8 @@ public:
     /// The frame that the running step has resumed, or gone on with; null in a posted function, and outside.
     frame* running() const noexcept { return running_; }
 
+    std::uint32_t number_task() noexcept { return ++tasks_made_; }
+
     /// The time, in milliseconds since the loop was made, as it was last looked at.
     std::uint32_t ticks() const noexcept { return ticks_; }
 
@@ -152,6 +154,7 @@ protected:
     branch* pending_ = nullptr;
     frame* running_ = nullptr;
     std::uint32_t ticks_ = 0;
+    std::uint32_t tasks_made_ = 0;
 
 private:
     frame* next_ = nullptr;      // to be resumed by the trampoline

@@ -28,7 +28,7 @@ public:
 
     /// Calls woken() when all that is ready now has had its turn.
     void call_again(scheduler& loop) noexcept {
-        if (!is_linked()) loop.make_ready(*this);
+        if (!is_linked()) static_cast<rounds&>(loop).make_ready_last(*this);
     }
 
     void unwoken() noexcept final {}

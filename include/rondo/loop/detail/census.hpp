@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -42,17 +43,17 @@ public:
     census(root* main, intrusive_list<root>& tasks) {
         if (main != nullptr && main->top() != nullptr) add(*main);
         for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) add(*r);
-        frames_.sort();
+        numbers_.sort();
         roots_.sort();
-        for (const auto& [f, task] : frames_.entries) find_waits(*f, task);
+        for (const auto& [f, task] : frames_) find_waits(*f, task);
     }
 
     /// The number of tasks.
     std::size_t size() const noexcept { return tasks_.size(); }
     root& task(std::size_t i) const noexcept { return *tasks_[i]; }
 
-    /// The index of the task that `f` belongs to; size() if that is not alive.
-    std::size_t task_of(const frame* f) const noexcept { return frames_.find(f, size()); }
+    /// The index of the task with that number; size() if it has ended.
+    std::size_t task_of(std::uint32_t number) const noexcept { return numbers_.find(number, size()); }
     /// The index of the task `r`, which may be anything.
     std::size_t index_of(const void* r) const noexcept { return roots_.find(r, size()); }
 
@@ -115,29 +116,33 @@ private:
             if (f->reports_to->is_root()) {
                 if (parent != nullptr) waits_[above.back().second].emplace_back(size(), parent, nullptr);
                 roots_.entries.emplace_back(static_cast<root*>(f->reports_to), size());
+                numbers_.entries.emplace_back(static_cast<root*>(f->reports_to)->number(), size());
                 above.emplace_back(f, size());
                 tasks_.push_back(static_cast<root*>(f->reports_to));
                 waits_.emplace_back();
             } else {
                 above.emplace_back(f, above.back().second);
             }
-            frames_.entries.push_back(above.back());
+            frames_.push_back(above.back());
         }
     }
 
     void find_waits(const frame& f, std::size_t task) {
         if (f.waits_on == nullptr || f.is_linked()) return;
         for_each_wait(f, [&](const wait_info& info) {
-            const frame* by = nullptr;
-            for (std::size_t n = 0; info.held != nullptr && info.held->holder(n, by); ++n)
-                if (const std::size_t on = task_of(by); on != size()) waits_[task].emplace_back(on, &f, info.what);
+            std::uint32_t numbers[16];
+            const std::size_t count = info.held == nullptr ? 0 : info.held->holders(numbers, 16);
+            for (std::size_t n = 0; n < count; ++n)
+                if (const std::size_t on = task_of(numbers[n]); on != size())
+                    waits_[task].emplace_back(on, &f, info.what);
             if (const std::size_t on = index_of(info.object); on != size()) waits_[task].emplace_back(on, &f, nullptr);
         });
     }
 
     std::vector<root*> tasks_;
-    std::vector<std::vector<dependency>> waits_;  // of each task
-    index<const frame*> frames_;
+    std::vector<std::vector<dependency>> waits_;          // of each task
+    std::vector<std::pair<frame*, std::size_t>> frames_;  // and whose each is
+    index<std::uint32_t> numbers_;
     index<const void*> roots_;
 };
 

@@ -27,7 +27,12 @@ class engine final : public rounds, public home {
 public:
     engine(event_loop& face, std::unique_ptr<driver> d)
         : rounds(std::move(d)), home(static_cast<scheduler&>(*this)), face_(&face) {}
-    ~engine() { finish(); }
+    ~engine() {
+        closed_for_good_ = true;
+        finish();
+        refuse_letters();
+        finish();  // what the destructors of posted functions have spawned
+    }
 
     event_loop& face() const noexcept { return *face_; }
 
@@ -113,7 +118,7 @@ public:
     }
 
     bool close() noexcept {
-        closed_ = true;
+        closed_ = closed_for_good_ = true;
         cancel_all();
         if (main_ != nullptr) main_->cancel();
         return tasks_.empty() && (main_ == nullptr || main_->top() == nullptr);
@@ -123,7 +128,22 @@ public:
     std::exception_ptr finish() noexcept {
         scope current(*this);
         winding_down down(*this);
+        closed_ = true;
         std::exception_ptr first;
+        finish_tasks(down, first);
+        // Destructors and handlers may post, spawn, and drop handles, on the way.
+        while (!kept_failures_.empty() || drop_ready() || !tasks_.empty()) {
+            while (!kept_failures_.empty()) kept_failures_.pop_front().loop_ends();
+            keep_first_failure(first);
+            finish_tasks(down, first);
+        }
+        return first;
+    }
+
+private:
+    class winding_down;
+
+    void finish_tasks(winding_down& down, std::exception_ptr& first) noexcept {
         while (!tasks_.empty()) {
             down.cancel_tasks();
             round();
@@ -134,15 +154,8 @@ public:
             else
                 raze_all();
         }
-        // Destructors and handlers may post, and drop handles, on the way.
-        while (!kept_failures_.empty() || drop_ready()) {
-            while (!kept_failures_.empty()) kept_failures_.pop_front().loop_ends();
-            keep_first_failure(first);
-        }
-        return first;
     }
 
-private:
     class main_scope {
     public:
         main_scope(root*& place, root* main) noexcept : place_(place) { place_ = main; }
@@ -198,10 +211,10 @@ private:
     /// While it lives, the loop is closed, and its tasks are to end.
     class winding_down {
     public:
-        explicit winding_down(engine& e) noexcept : engine_(e), was_closed_(e.closed_) {}
+        explicit winding_down(engine& e) noexcept : engine_(e) {}
         winding_down(const winding_down&) = delete;
         winding_down& operator=(const winding_down&) = delete;
-        ~winding_down() { engine_.closed_ = was_closed_; }
+        ~winding_down() { engine_.closed_ = engine_.closed_for_good_; }
 
         /// Cancels all; called again, only when all that has ended: what is there until then, a cleanup may have spawned.
         void cancel_tasks() noexcept {
@@ -212,7 +225,6 @@ private:
 
     private:
         engine& engine_;
-        bool was_closed_;
         bool has_begun_ = false;
     };
 
@@ -228,6 +240,7 @@ private:
     }
 
     event_loop* face_;
+    bool closed_for_good_ = false;        // by close()
     root* main_ = nullptr;                // of the drive that is on
     intrusive_list<root> kept_failures_;  // what has ended with an exception that a handle may still ask for
 };

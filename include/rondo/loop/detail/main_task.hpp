@@ -22,6 +22,7 @@ public:
     ~main_task() {
         if (top() == nullptr) return;
         cancel();
+        const scheduler::scope current(loop());
         if (top() != nullptr) raze(*this, mercy::none);
     }
 

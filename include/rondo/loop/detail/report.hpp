@@ -144,14 +144,19 @@ private:
             say(" of ");
             say_name(alive_.task(joined));
         }
-        const frame* by = nullptr;
-        for (std::size_t n = 0; info.held != nullptr && info.held->holder(n, by); ++n) {
-            const std::size_t task = alive_.task_of(by);
-            say(n == 0 ? ", held by " : " and ");
-            if (task != alive_.size())
+        if (info.held != nullptr) tell_holders(*info.held);
+    }
+
+    void tell_holders(const holdings& held) {
+        std::uint32_t numbers[4];
+        const std::size_t count = held.holders(numbers, 4);
+        for (std::size_t n = 0; n < count; ++n) {
+            say(n == 0 ? ", held by " : n == 3 ? " and others" : " and ");
+            if (n == 3) break;
+            if (const std::size_t task = alive_.task_of(numbers[n]); task != alive_.size())
                 say_name(alive_.task(task));
             else
-                say("who has ended, or is not known");
+                say(numbers[n] == 0 ? "somebody" : "a task that has ended");
         }
     }
 

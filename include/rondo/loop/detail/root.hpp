@@ -8,6 +8,7 @@
 #include <rondo/core/detail/branch.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 
 namespace rondo::inline RONDO_ABI::detail {
@@ -40,8 +41,11 @@ public:
     inline frame* parent() noexcept final;
     bool is_root() const noexcept final { return true; }
 
+    /// Tells it from all others, also from later ones at the same address.
+    std::uint32_t number() const noexcept { return number_; }
+
 protected:
-    root(home& h, frame& top) noexcept : branch(&top), home_(&h) {}
+    root(home& h, frame& top) noexcept;
     ~root() = default;
 
     /// Only until it has ended: its home may be gone after.
@@ -57,6 +61,7 @@ private:
 
     home* home_;
     bool outlives_close_ = false;
+    std::uint32_t number_;
 };
 
 class home {
@@ -132,7 +137,18 @@ private:
 
 // ---------------------------------------------------------------------------------------------------------
 
+inline root::root(home& h, frame& top) noexcept : branch(&top), home_(&h), number_(h.loop().number_task()) {}
+
 inline scheduler& root::loop() const noexcept { return home_->loop(); }
+
+/// The number of the task that runs on this thread; zero for none, or one that is nested too deeply to look.
+inline std::uint32_t running_task() noexcept {
+    const scheduler* const here = scheduler::current();
+    frame* f = here == nullptr ? nullptr : here->running();
+    for (int depth = 0; f != nullptr && depth < 64; ++depth, f = f->reports_to->parent())
+        if (f->reports_to->is_root()) return static_cast<root*>(f->reports_to)->number();
+    return 0;
+}
 
 inline void root::cancel() noexcept {
     if (top() != nullptr) branch::cancel(loop());

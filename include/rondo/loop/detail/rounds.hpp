@@ -48,6 +48,14 @@ protected:
 
 class rounds : public scheduler {
 public:
+    /// Puts `s` behind all that is ready, and, where somebody chooses the steps, also behind what that makes ready.
+    void make_ready_last(step& s) noexcept {
+        if (steering_ == nullptr)
+            make_ready(s);
+        else
+            last_.push_back(s);
+    }
+
     /// From now on `s` chooses, and a round is a single step.
     void steer(steering& s) noexcept { steering_ = &s; }
 
@@ -72,11 +80,13 @@ protected:
         box_ = new mailbox(*this, *driver_);
         made_at_ = driver_->now();
     }
-    /// Drops what has not had its turn.
-    ~rounds() {
+    ~rounds() { box_->release(); }
+
+    /// The end of what comes from other threads.
+    void refuse_letters() noexcept {
+        const scope current(*this);
         box_->close();
         for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->bounce();
-        box_->release();
     }
 
     /// One round. Left early when a step asks for it, or somebody must be told of a failure. Returns the number of steps.
@@ -117,7 +127,7 @@ protected:
     /// Whether something may come that an idle loop should wait for.
     bool can_wait() const noexcept { return outstanding != 0 || !timers_.empty() || box_->is_held(); }
 
-    bool is_idle() const noexcept { return ready_.empty() && !box_->has_letters() && !attention_; }
+    bool is_idle() const noexcept { return ready_.empty() && last_.empty() && !box_->has_letters() && !attention_; }
 
     /// Lets the driver look for events without waiting, so that they are not starved.
     void look() {
@@ -171,7 +181,7 @@ private:
     void take_chosen() noexcept {
         std::size_t count = 0;
         for (step* s = ready_.next(nullptr); s != nullptr; s = ready_.next(s)) ++count;
-        if (count == 0) return;
+        if (count == 0) return batch_.splice_back(last_);
         step* chosen = ready_.next(nullptr);
         for (std::size_t n = steering_->choose(count); n > 0; --n) chosen = ready_.next(chosen);
         chosen->unlink();
@@ -229,6 +239,7 @@ private:
     bool time_passed_ = false;
     timer_heap<time_point> timers_;
     intrusive_list<step> batch_;  // the rest of the running round
+    intrusive_list<step> last_;   // where steps are chosen: what is not to be chosen while there is anything else
     bool leaves_ = false;
     steering* steering_ = nullptr;
     std::vector<std::exception_ptr> unreported_;

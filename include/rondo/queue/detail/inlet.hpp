@@ -88,7 +88,10 @@ protected:
     /// Lets nothing more in; those who wait get queue_closed. False: it was shut already.
     bool shut() noexcept {
         if (std::exchange(shut_, true)) return false;
-        while (!pushers_.empty()) pushers_.grant_front();
+        while (!pushers_.empty()) {
+            static_cast<push_awaiter<Queue, T>&>(pushers_.front()).refused_ = true;
+            pushers_.tell_front();
+        }
         return true;
     }
 
@@ -104,7 +107,7 @@ protected:
                 guarded([&] { store(*p.value_, p.movable_); },
                         [&](std::exception_ptr error) { p.error_ = std::move(error); });
             p.stored_ = true;
-            pushers_.grant_front();
+            pushers_.tell_front();  // it has happened, whatever becomes of the queue
         }
     }
 
@@ -136,8 +139,11 @@ public:
     bool await_ready() const noexcept { return may_go() && scheduler::current()->spend(); }
     void await_suspend(waker w) {
         if (!may_go()) return q_->pushers_.add(*this, w);
-        if (!q_->shut_) store();
-        q_->pushers_.grant(*this, w);
+        if (q_->shut_)
+            refused_ = true;
+        else
+            store();
+        w.put_off();
         if (stored_) q_->queue().appended();
     }
     void await_resume() {
@@ -146,19 +152,19 @@ public:
             if (error_) [[unlikely]]
                 rethrow(std::move(error_));
         if (stored_) return;
-        if (q_->shut_) raise<queue_closed>();
+        if (refused_ || q_->shut_) raise<queue_closed>();
         store();
         q_->queue().appended();
     }
     bool await_cancel() noexcept {
-        if (!is_detached()) leave();
+        leave();
         return true;
     }
     /// Whether await_resume would throw: lets a combinator know of the failure when it happens.
     bool await_failed() const noexcept {
         if constexpr (!inlet_type::stores_without_throwing)
-            if (is_granted() && error_ != nullptr) return true;
-        return is_granted() && !stored_;
+            if (error_ != nullptr) return true;
+        return refused_;
     }
     wait_info await_describe() const noexcept {
         return is_detached() ? wait_info(Queue::push_is_over, nullptr) : wait_info(Queue::push_name, &q_->queue());
@@ -177,6 +183,7 @@ private:
     const T* value_;
     bool movable_;
     bool stored_ = false;
+    bool refused_ = false;
     // What the move threw when the waiting push was served.
     [[no_unique_address]] std::conditional_t<inlet_type::stores_without_throwing, nothing, std::exception_ptr> error_;
 };

@@ -149,8 +149,8 @@ public:
     }
     void settle(result<value_type>& to) {
         if constexpr (requires { awaiter_.await_settle(to); }) {
-            state_ = state::over;
-            return awaiter_.await_settle(to);
+            if (std::exchange(state_, state_ == state::granted ? state::over : state_) == state::granted)
+                return awaiter_.await_settle(to);
         }
         if (state_ != state::granted && !error_) return to.set_cancelled();
         guarded(
@@ -178,6 +178,7 @@ public:
     }
     void unwoken() noexcept override {
         state_ = state::waiting;
+        failed_ = false;
         combinator_->ungranted();
     }
     frame* parent() noexcept override { return combinator_->parent(); }
@@ -192,9 +193,10 @@ private:
     }
 
     void fail(std::exception_ptr error) noexcept {
+        const bool counts = state_ != state::over;  // a sibling may have won while it was being started
         state_ = state::over;
         error_ = std::move(error);
-        combinator_->granted(&error_);
+        if (counts) combinator_->granted(&error_);
     }
 
     void give_back() noexcept {

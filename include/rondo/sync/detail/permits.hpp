@@ -6,6 +6,7 @@
 // somebody waits is his at once: nobody who comes later can take it.
 
 #include <rondo/core/awaitable.hpp>
+#include <rondo/loop/detail/root.hpp>
 #include <rondo/loop/wait_list.hpp>
 
 #include <cstddef>
@@ -42,12 +43,6 @@ public:
     }
 
 protected:
-    /// Who takes one now.
-    static const frame* taker() noexcept {
-        const scheduler* const here = scheduler::current();
-        return here == nullptr ? nullptr : here->running();
-    }
-
     explicit permits(std::size_t n) noexcept : available_(n) {}
     ~permits() = default;
 
