@@ -32,6 +32,8 @@ namespace {
 /// How the report names a line of this file.
 std::string at_line(int line) { return "deadlock_error.cpp:" + std::to_string(line); }
 
+constexpr const char* circle_title = "These wait for one another:";
+
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 template <class F>
@@ -249,4 +251,142 @@ TEST_CASE("the report tells of failures that nobody has joined, for they may be 
     });
     CHECK(contains(report, "nobody has joined"));
     CHECK(contains(report, "worker: the real cause"));
+}
+
+// --- who waits for whom ---
+
+namespace {
+
+task<> holds_lock(rondo::mutex& m) {
+    const auto guard = co_await m.scoped_lock();
+    co_await support::for_ever();
+}
+int lock_line = 0;
+task<> wants_lock(rondo::mutex& m) {
+    lock_line = __LINE__ + 1;
+    const auto guard = co_await m.scoped_lock();
+}
+task<> holds_and_wants(rondo::mutex& first, rondo::mutex& second) {
+    const auto outer = co_await first.scoped_lock();
+    co_await rondo::yield();
+    const auto inner = co_await second.scoped_lock();
+}
+
+}  // namespace
+
+TEST_CASE("the children of a group are reported below it by their names") {
+    const auto main = []() -> task<> {
+        co_await rondo::with_task_group([](rondo::task_group& group) -> task<> {
+            group.spawn(is_stuck(), "the reader");
+            group.spawn(is_stuck(), "the writer");
+            group.spawn(support::nothing(), "the one that ended");
+            co_return;
+        });
+    };
+    const std::string report = report_of([&] { rondo::testing::run(main()); });
+    INFO(report);
+    CHECK(contains(report, "with_task_group"));
+    CHECK(contains(report, "the reader: "));
+    CHECK(contains(report, "the writer: "));
+    CHECK(report.find("with_task_group") < report.find("the reader: "));
+    CHECK(!contains(report, "the one that ended"));
+}
+
+TEST_CASE("a join is reported with the name of the task that is joined") {
+    event_loop loop(support::virtual_time());
+    join_handle<> first = loop.spawn(is_stuck(), "the worker");
+    join_handle<> second = loop.spawn(is_stuck());
+    loop.spawn(joins(first));
+    loop.spawn(joins(second));
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, "join_handle of the worker"));
+    CHECK(contains(report, "join_handle of a task"));
+    CHECK(!contains(report, circle_title));
+}
+
+TEST_CASE("a lock is reported with its holder") {
+    rondo::mutex m;
+    event_loop loop(support::virtual_time());
+    loop.spawn(holds_lock(m), "the holder");
+    loop.spawn(wants_lock(m), "the waiter");
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, "mutex::lock, held by the holder"));
+    CHECK(contains(report, at_line(lock_line)));
+    CHECK(!contains(report, circle_title));
+}
+
+TEST_CASE("a wait that has lasted is reported with its time") {
+    event_loop loop(support::virtual_time());
+    rondo::event never;
+    const auto waits = [&]() -> task<> { co_await never.wait(); };
+    const auto waits_later = [&]() -> task<> {
+        co_await rondo::sleep(500ms);
+        co_await never.wait();
+    };
+    loop.spawn(waits(), "from the start");
+    loop.spawn(waits_later(), "later");
+    const std::string report = report_of([&] { loop.run(support::nap(2s)), loop.run(); });
+    INFO(report);
+    CHECK(contains(report, "event::wait, for 2.000 s"));
+    CHECK(contains(report, "event::wait, for 1.500 s"));
+}
+
+TEST_CASE("main is in a circle, too, when its end is waited for and it holds what the other wants") {
+    const auto main = []() -> task<> {
+        rondo::mutex m;
+        const auto guard = co_await m.scoped_lock();
+        co_await rondo::with_task_group([&](rondo::task_group& group) -> task<> {
+            group.spawn(wants_lock(m), "the child");
+            co_return;
+        });
+    };
+    const std::string report = report_of([&] { rondo::testing::run(main()); });
+    INFO(report);
+    CHECK(contains(report, circle_title));
+    CHECK(contains(report, "main waits for the child to end"));
+    CHECK(contains(report, "the child waits for mutex::lock, which is held by main"));
+}
+
+TEST_CASE("tasks that wait for each other's lock are named as a circle, with the lines of their waits") {
+    rondo::mutex a, b;
+    event_loop loop(support::virtual_time());
+    loop.spawn(holds_and_wants(a, b), "the first");
+    loop.spawn(holds_and_wants(b, a), "the second");
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    const std::size_t circle = report.find(circle_title);
+    REQUIRE(circle != std::string::npos);
+    CHECK(contains(report, "the first waits for mutex::lock, which is held by the second"));
+    CHECK(contains(report, "the second waits for mutex::lock, which is held by the first"));
+    CHECK(contains(report.substr(circle), "deadlock_error.cpp:"));
+}
+
+TEST_CASE("tasks that join each other are named as a circle") {
+    event_loop loop(support::virtual_time());
+    std::optional<join_handle<>> second;
+    auto joins_second = [](std::optional<join_handle<>>& other) -> task<> { co_await joins(*other); };
+    join_handle<> first = loop.spawn(joins_second(second), "the first");
+    second = loop.spawn(joins(first), "the second");
+    const std::string report = report_of([&] { loop.run(); });
+    INFO(report);
+    CHECK(contains(report, circle_title));
+    CHECK(contains(report, "the first waits for the second to end"));
+    CHECK(contains(report, "the second waits for the first to end"));
+}
+
+TEST_CASE("what is waited for inside of several combinators is in the report") {
+    rondo::bounded_queue<int> queue(1);
+    rondo::mutex m;
+    const auto waits = [&]() -> task<> {
+        (void)co_await rondo::when_all(rondo::when_any(queue.pop(), m.scoped_lock()), is_stuck());
+    };
+    event_loop loop(support::virtual_time());
+    loop.spawn(holds_lock(m), "the holder");
+    loop.poll();
+    const std::string report = report_of([&] { loop.run(waits()); });
+    INFO(report);
+    CHECK(contains(report, "bounded_queue::pop"));
+    CHECK(contains(report, "mutex::lock, held by the holder"));
 }

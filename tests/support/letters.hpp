@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,7 +29,7 @@ public:
     /// A letter that its sender still has when this goes counts as kept.
     class sender {
     public:
-        sender(letters& all, int number) : letter(number), all_(all) { ++all_.written; }
+        sender(letters& all, int number) : letter(number), all_(all) { all_.written.push_back(number); }
         sender(const sender&) = delete;
         sender& operator=(const sender&) = delete;
         ~sender() {
@@ -44,7 +43,6 @@ public:
 
     rondo::task<> sends(letter_box& box, int number) {
         sender own(*this, number);
-        called.push_back(number);
         try {
             co_await box.push(std::move(own.letter));
         } catch (const rondo::queue_closed&) {
@@ -65,16 +63,13 @@ public:
         while (const auto letter = box.try_pop()) left.push_back(letter->number());
     }
 
-    /// Whether the letters 0, 1, 2 ... are all somewhere, each in one place.
+    /// Whether all letters that were written are somewhere, each in one place.
     bool are_all_there() const {
         std::vector<int> all = kept;
         all.insert(all.end(), left.begin(), left.end());
         for (const int number : read)
             if (number != nobody) all.push_back(number);
-        std::sort(all.begin(), all.end());
-        std::vector<int> expected(static_cast<std::size_t>(written));
-        std::iota(expected.begin(), expected.end(), 0);
-        return all == expected;
+        return std::is_permutation(all.begin(), all.end(), written.begin(), written.end());
     }
     std::size_t number_read() const {
         return read.size() - static_cast<std::size_t>(std::count(read.begin(), read.end(), nobody));
@@ -82,10 +77,9 @@ public:
 
     static constexpr int nobody = -2;
 
-    int written = 0;          // numbered from zero, in any order
-    int refused = 0;          // by a closed queue
-    std::vector<int> called;  // in the order in which push was called
-    std::vector<int> read;    // in the order in which pop was called; nobody: that call has brought nothing
+    int refused = 0;           // by a closed queue
+    std::vector<int> written;  // in the order in which push was called
+    std::vector<int> read;     // in the order in which pop was called; nobody: that call has brought nothing
     std::vector<int> kept;
     std::vector<int> left;
 };

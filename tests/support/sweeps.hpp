@@ -16,6 +16,7 @@
 #include <rondo/testing/shuffled.hpp>
 
 #include <catch2/catch_message.hpp>
+#include <catch2/catch_test_macros.hpp>
 #include <catch2/interfaces/catch_interfaces_capture.hpp>
 
 #include <cerrno>
@@ -72,8 +73,12 @@ public:
             rondo::testing::replay(make, examine, only);
             return rondo::testing::exploration(1, true);
         }
-        INFO(command("RONDO_SCHEDULE", "<the schedule that is named above>"));  // where the program itself has thrown
-        return rondo::testing::explore(make, examine, limit);
+        try {
+            return rondo::testing::explore(make, examine, limit);
+        } catch (const rondo::testing::schedule_error& error) {
+            FAIL(error.what() << '\n' << command("RONDO_SCHEDULE", error.schedule()));
+            throw;
+        }
     }
 
     /// All but the last. (The orders of what is larger than a few tasks are too many.)

@@ -12,7 +12,7 @@ namespace rondo::inline RONDO_ABI::debug {
 
 /// The tasks of `loop` as a tree: names, the file and line of every co_await, what each waits for, since when, until when, who
 /// holds it, and the circles of those that wait for one another. Needs neither RTTI nor debug information. Times are as exact as the
-/// loop's last look at the clock.
+/// loop's last look at the clock; a wait of more than 49 days looks shorter.
 ///
 ///     std::fputs(rondo::debug::dump(loop).c_str(), stderr);
 ///

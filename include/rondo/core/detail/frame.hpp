@@ -90,6 +90,9 @@ protected:
     ~owner() = default;
 };
 
+/// What a task waits for that awaits another.
+inline constexpr const char* a_task = "a task";
+
 /// How far a suspension could be withdrawn.
 enum class withdrawal : unsigned char {
     done,         // it will neither happen nor resume anybody: nothing below keeps the frame

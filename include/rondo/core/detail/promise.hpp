@@ -95,7 +95,7 @@ public:
     frame* parent() noexcept override { return parent_; }
     frame* next_child(frame* after) noexcept override { return after == nullptr ? child_ : nullptr; }
     withdrawal withdraw(bool) noexcept override { return withdrawal::of_children; }
-    wait_info describe() const noexcept override { return wait_info("a task", nullptr); }
+    wait_info describe() const noexcept override { return wait_info(a_task, nullptr); }
 
 private:
     promise<T>* child_;

@@ -127,15 +127,23 @@ private:
         }
     }
 
+    /// Notes that `task` waits for `on`, unless that is known, or there is no such task. Tells the place in the user's source.
+    void depend(std::size_t task, std::size_t on, const frame& f, const char* what) {
+        if (on == size()) return;
+        for (const dependency& d : waits_[task])
+            if (d.on == on) return;
+        const frame* at = &f;
+        while (at->stands_in() && at->reports_to->parent() != nullptr) at = at->reports_to->parent();
+        waits_[task].emplace_back(on, at, what);
+    }
+
     void find_waits(const frame& f, std::size_t task) {
         if (f.waits_on == nullptr || f.is_linked()) return;
         for_each_wait(f, [&](const wait_info& info) {
             std::uint32_t numbers[16];
             const std::size_t count = info.held == nullptr ? 0 : info.held->holders(numbers, 16);
-            for (std::size_t n = 0; n < count; ++n)
-                if (const std::size_t on = task_of(numbers[n]); on != size())
-                    waits_[task].emplace_back(on, &f, info.what);
-            if (const std::size_t on = index_of(info.object); on != size()) waits_[task].emplace_back(on, &f, nullptr);
+            for (std::size_t n = 0; n < count; ++n) depend(task, task_of(numbers[n]), f, info.what);
+            depend(task, index_of(info.object), f, nullptr);
         });
     }
 

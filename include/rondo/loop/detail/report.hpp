@@ -21,7 +21,8 @@ namespace rondo::inline RONDO_ABI::detail {
 /// A coroutine's name alone, of what compilers show: "f(f()::_Z1fv.Frame*)", "task<> f(int) [with T = int]".
 inline std::string_view coroutine_name(const char* function) noexcept {
     std::string_view name(function);
-    name = name.substr(0, name.find(" [with "));
+    name = name.substr(0, name.find(" ["));  // [with T = int], or [T = int]
+    if (name.ends_with('>')) return name;    // a lambda, named without its call operator
     std::size_t end = name.rfind(')');
     if (end == std::string_view::npos) return name;
     const auto nesting = [&name](std::size_t at) {
@@ -34,9 +35,14 @@ inline std::string_view coroutine_name(const char* function) noexcept {
     return begin == end ? name : name.substr(begin, end - begin);
 }
 
-/// A coroutine of the library itself, which stands between two of the user's.
+/// Whether `f` is a coroutine of the library itself: it has a place in nobody's source.
 inline bool is_unseen(const frame& f) noexcept {
     return f.waits_on != nullptr && f.waits_on != &first_step::wait() && f.stands_in();
+}
+
+/// And whether there is nothing to say of it: it stands between two of the user's.
+inline bool is_skipped(const frame& f) noexcept {
+    return is_unseen(f) && std::string_view(f.waits_on->describe().what) == a_task;
 }
 
 class reporter {
@@ -91,11 +97,11 @@ private:
         say("\n");
         frame* const top = task.top();
         for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
-            if (is_unseen(*f)) continue;
+            if (is_skipped(*f)) continue;
             std::size_t depth = 2;
             for (frame* up = f; up != top && depth < 32;) {
                 up = up->reports_to->parent();
-                if (!is_unseen(*up)) ++depth;
+                if (!is_skipped(*up)) ++depth;
             }
             indent(depth);
             if (f->reports_to->is_root() && f != top) {
@@ -109,10 +115,12 @@ private:
     void tell(const frame& f, std::size_t depth) {
         if (f.waits_on == nullptr) return say("running\n");
         if (f.waits_on == &first_step::wait()) return say("not started\n");
-        say_place(f);
-        say(": ");
-        say(coroutine_name(f.where.function_name()));
-        say(" waits for ");
+        if (!is_unseen(f)) {
+            say_place(f);
+            say(": ");
+            say(coroutine_name(f.where.function_name()));
+            say(" waits for ");
+        }
         bool is_first = true;
         for_each_wait(f, [&](const wait_info& info) {
             if (!is_first) indent(depth + 1);
