@@ -162,7 +162,7 @@ TEST_CASE("schedules of different lengths are all tried") {
             };
             auto victim = rondo::spawn(counts(yields));
             auto canceller = rondo::spawn(cancels(victim));
-            co_await canceller.settled();
+            (void)co_await canceller.settled();
             const auto end = co_await victim.settled();
             CHECK(end.is_cancelled() == (yields != 4));
         },

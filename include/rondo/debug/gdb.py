@@ -431,35 +431,15 @@ def current_loop(abi):
 def loops_on_stack():
     frame = gdb.newest_frame()
     while frame is not None and frame.is_valid():
-        match = re.match(rf"rondo::({'|'.join(ABIS)})::detail::engine::(drive|poll|finish)\b", frame.name() or "")
-        if match:
+        if re.match(rf"rondo::({'|'.join(ABIS)})::detail::engine::(drive|poll|finish)\b", frame.name() or ""):
             try:
                 yield int(frame.read_var("this"))
-            except (gdb.error, ValueError):  # optimised out
-                yield from loops_referred_to(frame, match[1])
+            except (gdb.error, ValueError):
+                pass  # optimised out; current_loop knows
         try:
             frame = frame.older()
         except gdb.error:
             return
-
-
-def loops_referred_to(frame, abi):
-    """What lies on the stack, or is referred to from there, up to the caller's frame, and is a loop."""
-    try:
-        vtable = int(gdb.parse_and_eval(f"(unsigned long)&'vtable for rondo::{abi}::detail::engine'")) + 16
-    except gdb.error:
-        return
-    end = frame.older() and frame.older().older() or frame
-    begin, end = (int(f.read_register("sp")) for f in (gdb.newest_frame(), end))
-    for address in range(begin, end, 8):
-        word = word_at(address)
-        try:
-            if word == vtable:
-                yield address
-            elif word != 0 and word_at(word) == vtable:
-                yield word
-        except gdb.MemoryError:
-            pass  # no pointer
 
 
 # --- The report ---
@@ -697,18 +677,18 @@ def has_debug_information():
     return False
 
 
-def loop_of(value):
-    """The loop that an expression has named."""
-    type = value.type.strip_typedefs()
-    while type.code in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
-        value = value.referenced_value()
-        type = value.type.strip_typedefs()
+def loop_of(expression):
     try:
-        engine = Object(int(value.address), type)["engine_"].address
+        value = gdb.parse_and_eval(expression)
+        while value.type.strip_typedefs().code in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
+            value = value.referenced_value()
+        engine = Object(int(value.address), value.type)["engine_"].address
     except (LookupError, TypeError):
-        raise gdb.GdbError(f"rondo-dump: {type} is no event_loop") from None
+        raise gdb.GdbError(f"rondo-dump: {expression} is no event_loop") from None
+    except gdb.error as error:
+        raise gdb.GdbError(f"rondo-dump: {error}") from None
     if not is_engine(engine):
-        raise gdb.GdbError("rondo-dump: there is no event_loop there (any more)")
+        raise gdb.GdbError(f"rondo-dump: at {expression} there is no event_loop (any more)")
     return Loop(engine, None)
 
 
@@ -724,12 +704,11 @@ Without an argument: of every loop that runs on some thread. LOOP is an expressi
         classes.clear()
         if gdb.selected_thread() is None:
             raise gdb.GdbError("rondo-dump: there is neither a process nor a core to look at: gdb PROGRAM CORE, or gdb -p PID")
-        named = gdb.parse_and_eval(argument) if argument else None
         with InCplusplus():
             if not has_debug_information():
                 raise gdb.GdbError("rondo-dump: this program has no debug information on rondo's event loop: "
                                    "it was built without -g (or with -g1), or stripped, or does not use it")
-            loops = [loop_of(named)] if argument else find_loops()
+            loops = [loop_of(argument)] if argument else find_loops()
             if not loops:
                 raise gdb.GdbError("rondo-dump: no thread is inside a loop; one that is polled can be named: rondo-dump LOOP")
             gdb.write("\n".join(Report(loop).text() for loop in loops))
