@@ -145,3 +145,18 @@ TEST_CASE("a list does as a std::list does, whatever happens in whichever order"
     }
     CHECK(ours.empty() == theirs.empty());
 }
+
+TEST_CASE("a node takes the place of another") {
+    item first(1), middle(2), last(3), heir(4);
+    list all;
+    all.push_back(first);
+    all.push_back(middle);
+    all.push_back(last);
+    heir.take_place_of(middle);
+    CHECK(!middle.is_linked());
+    CHECK(numbers(all) == std::vector<int>{1, 4, 3});
+    middle.take_place_of(first);
+    first.take_place_of(last);
+    CHECK(numbers(all) == std::vector<int>{2, 4, 1});
+    while (!all.empty()) all.pop_front();
+}

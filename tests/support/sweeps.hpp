@@ -71,7 +71,7 @@ public:
         };
         if (const char* const only = std::getenv("RONDO_SCHEDULE")) {
             rondo::testing::replay(make, examine, only);
-            return rondo::testing::exploration(1, true);
+            return rondo::testing::exploration(limit, true);  // it stands for all
         }
         try {
             return rondo::testing::explore(make, examine, limit);

@@ -1096,6 +1096,19 @@ TEST_CASE("an acquire that was put off counts as one without waiting") {
     CHECK(free_permits(s) == 0);
 }
 
+TEST_CASE("permits in a vector that grows are held until it goes") {
+    semaphore s(5);
+    const auto main = [&]() -> task<> {
+        std::vector<semaphore::permit> held;
+        for (int i = 0; i < 5; ++i) held.push_back(co_await s.scoped_acquire());
+        CHECK(s.available() == 0);
+        held.erase(held.begin());
+        CHECK(s.available() == 1);
+    };
+    rondo::testing::run(main());
+    CHECK(s.available() == 5);
+}
+
 TEST_CASE("a semaphore allocates nothing, whether it is waited for or not") {
     std::size_t count = 1;
     rondo::testing::run(three_contend_for_two(count));

@@ -27,6 +27,15 @@ public:
         next_ = nullptr;
     }
 
+    /// Takes the place of `other`, which must be in a list, and is in none then; this one must be in none.
+    void take_place_of(list_node& other) noexcept {
+        prev_ = other.prev_;
+        next_ = other.next_;
+        prev_->next_ = this;
+        next_->prev_ = this;
+        other.next_ = nullptr;
+    }
+
 private:
     template <class Node>
     friend class intrusive_list;

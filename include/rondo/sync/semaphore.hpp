@@ -120,9 +120,7 @@ private:
     void take_from(permit& other) noexcept {
         semaphore_ = std::exchange(other.semaphore_, nullptr);
         holder_ = other.holder_;
-        if (semaphore_ == nullptr) return;
-        semaphore_->out_.insert_after(&other, *this);
-        other.unlink();
+        if (semaphore_ != nullptr) take_place_of(other);
     }
     void give_back() noexcept {
         unlink();
