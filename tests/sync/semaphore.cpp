@@ -49,7 +49,7 @@ static_assert(
 static_assert(std::is_same_v<decltype(std::declval<semaphore&>().try_acquire()), bool>);
 static_assert(!std::is_aggregate_v<decltype(std::declval<semaphore&>().scoped_acquire())>);
 
-constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)();
+constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)() / 2;
 
 void settle(event_loop& loop) {
     while (loop.poll() != 0) {

@@ -30,10 +30,13 @@ class semaphore final : private detail::permits {
 public:
     class permit;
 
-    /// Throws: std::invalid_argument for a negative number. Zero is one that waits for the first release.
+    /// Throws: std::invalid_argument for a negative number, or one beyond a std::ptrdiff_t. Zero is one that waits for the first release.
     template <std::integral N>
     explicit semaphore(N initial)
-        : detail::permits(detail::checked_count(initial, 0, "rondo: a semaphore needs zero or more permits")) {}
+        : detail::permits(detail::checked_count(initial, 0, "rondo: a semaphore needs zero or more permits")) {
+        if (available() > most)
+            detail::raise<std::invalid_argument>("rondo: a semaphore cannot count that many permits");
+    }
     inline ~semaphore();
 
     /// `co_await s.acquire()`: takes a permit, for release() by hand; across a co_await a cancellation would lose it: hold a permit
@@ -58,8 +61,7 @@ public:
     /// Gives `n` permits back, or more than were there at the beginning. Those who wait have them then, and resume on a later step.
     /// Throws: std::logic_error when there would be more than a std::ptrdiff_t can count; nothing has changed then.
     void release(std::size_t n = 1) {
-        constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)() / 2;
-        if (n > most || n > most - available())
+        if (n > most - available())
             detail::raise<std::logic_error>("rondo: release of more permits than a semaphore can count");
         give(n);
     }
@@ -70,6 +72,9 @@ public:
 private:
     template <class, class>
     friend class detail::acquire_awaiter;
+
+    // Half of what fits, so that permits that come back never overflow.
+    static constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)() / 2;
 
     static constexpr const char* wait = "semaphore::acquire";
     static constexpr const char* wait_is_over = "semaphore::acquire (the semaphore is gone)";
