@@ -22,7 +22,7 @@ class job : public list_node {
 public:
     virtual void run() noexcept = 0;
     /// Called after run(), when the thread is free for the next: tells who waits. The last call.
-    virtual void tell() noexcept = 0;
+    virtual void tell() noexcept {}
 
 protected:
     ~job() = default;
