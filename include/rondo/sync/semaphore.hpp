@@ -34,7 +34,7 @@ public:
     template <std::integral N>
     explicit semaphore(N initial)
         : detail::permits(detail::checked_count(initial, 0, "rondo: a semaphore needs zero or more permits")) {
-        if (available() > most)
+        if (available() > limit)
             detail::raise<std::invalid_argument>("rondo: a semaphore cannot count that many permits");
     }
     inline ~semaphore();
@@ -61,7 +61,7 @@ public:
     /// Gives `n` permits back, or more than were there at the beginning. Those who wait have them then, and resume on a later step.
     /// Throws: std::logic_error when there would be more than a std::ptrdiff_t can count; nothing has changed then.
     void release(std::size_t n = 1) {
-        if (n > most - available())
+        if (n > limit - available())
             detail::raise<std::logic_error>("rondo: release of more permits than a semaphore can count");
         give(n);
     }
@@ -74,7 +74,7 @@ private:
     friend class detail::acquire_awaiter;
 
     // Half of what fits, so that permits that come back never overflow.
-    static constexpr std::size_t most = (std::numeric_limits<std::size_t>::max)() / 2;
+    static constexpr std::size_t limit = (std::numeric_limits<std::size_t>::max)() / 2;
 
     static constexpr const char* wait = "semaphore::acquire";
     static constexpr const char* wait_is_over = "semaphore::acquire (the semaphore is gone)";
