@@ -62,6 +62,13 @@ rondo::task<> conditions(bool wanted) {
     say(rounds, " rounds");
 }
 
+rondo::task<> no_locals() {
+    // Wrong:  if (co_await is_open()) ...     // g++ 11, 12: never comes back, where the coroutine has no local variable
+    if (const bool open = co_await is_open(); open) {
+        say("open");
+    }
+}
+
 rondo::task<> choices(bool known) {
     // [choice]
     // Wrong:  auto name = known ? co_await name_of(1) : std::string("nobody");   // destroys a string twice
@@ -82,6 +89,7 @@ int main(int argc, char** argv) {
     rondo::run(aggregates());
     rondo::run(lambdas());
     rondo::run(conditions(true));
+    rondo::run(no_locals());
     rondo::run(choices(true));
     say("finished");
 }
@@ -92,5 +100,6 @@ int main(int argc, char** argv) {
 // [0.0 s] a greeting from a capture
 // [0.0 s] twice its length: 50
 // [0.0 s] 3 rounds
+// [0.0 s] open
 // [0.0 s] name 1, name 2, name 3
 // [0.0 s] finished

@@ -9,8 +9,9 @@
 rondo-dump         the tasks of every loop that runs on some thread
 rondo-dump LOOP    those of the loop that an expression names, such as one that is polled
 
-PROGRAM was built with -g, whatever else: optimised or not, with or without RTTI and exceptions; with g++, or with clang++ on
-libstdc++. Nothing is called in the program, so that a core will do.
+PROGRAM was built with -g for a 64-bit machine, whatever else: optimised or not, with or without RTTI and exceptions; with g++, or with
+clang++ on libstdc++. Nothing is called in the program, so that a core will do; so what a user's awaiter would say of itself is not
+known, and its type stands there.
 
 The tree is found as the library finds it (core/detail/frame.hpp, loop/detail/report.hpp), by other means: what a virtual function would
 say is told from the class of the object, and the class from the vtable. Who adds an operation adds it to OPERATIONS here;
@@ -236,7 +237,7 @@ class Loop:
         self.thread = thread
         self.namespace = class_of(address)[0][:-len("engine")]
         self.engine = Object(address, self.type("engine"))
-        self.ticks, self.made_at = int(self.engine["ticks_"]), self.time(self.engine["made_at_"])
+        self.ticks, self.made_at = int(self.engine["ticks_"]), self.moment(self.engine["made_at_"])
         self.timers = elements(self.engine["timers_"]["entries_"])
         self.now = self.made_at + self.ticks * MILLISECOND
         self.is_now_live = self.has_clock()
@@ -246,7 +247,7 @@ class Loop:
     def type(self, name):
         return gdb.lookup_type(self.namespace + name)
 
-    def time(self, point):
+    def moment(self, point):
         return int(Object(point.address, gdb.lookup_type("long")))
 
     def has_clock(self):
@@ -327,7 +328,7 @@ class Loop:
     def due(self, timer):
         if not int(timer["set_"]):
             return None
-        return self.time(self.timers[int(timer["place_"])]["deadline"])
+        return self.moment(self.timers[int(timer["place_"])]["deadline"])
 
     def holders(self, lock):
         """The numbers of the tasks that hold it; zero for who is not known."""
@@ -429,17 +430,22 @@ def current_loop(abi):
 
 
 def loops_on_stack():
-    frame = gdb.newest_frame()
-    while frame is not None and frame.is_valid():
+    for frame in frames_of_this_thread():
         if re.match(rf"rondo::({'|'.join(ABIS)})::detail::engine::(drive|poll|finish)\b", frame.name() or ""):
             try:
                 yield int(frame.read_var("this"))
             except (gdb.error, ValueError):
                 pass  # optimised out; current_loop knows
-        try:
+
+
+def frames_of_this_thread():
+    try:
+        frame = gdb.newest_frame()
+        while frame is not None:
+            yield frame
             frame = frame.older()
-        except gdb.error:
-            return
+    except gdb.error:
+        pass  # the stack is broken from here on
 
 
 # --- The report ---
@@ -484,8 +490,15 @@ class Frame:
                 self.place += ":" + str(int(where.target()["_M_line"]))
             self.waits, self.children = loop.look_at(suspension)
 
-    def is_unseen(self):
-        return self.state == "waits" and not self.problem and not self.place
+    def is_skipped(self):
+        """A coroutine of the library that has no place in anybody's source, and nothing to say: it stands between two of the user's."""
+        return self.state == "waits" and not self.problem and not self.place and self.waits[0].what == COMPOSITES["task_awaiter"]
+
+    def nearest_place(self):
+        frame = self
+        while not frame.place and frame.parent:
+            frame = frame.parent
+        return frame.place
 
 
 def text_at(address):
@@ -569,29 +582,31 @@ class Report:
 
     def tell_tree(self, tree):
         self.lines.append("  " + tree[0].task.name)
-        depths = {}  # of the seen frames above, and the frame
+        depths = {}
         for frame in tree:
             above = depths[frame.parent] if frame.parent else 1
-            depths[frame] = above if frame.is_unseen() else min(above + 1, DEEPEST)
-            if not frame.is_unseen():
+            depths[frame] = above if frame.is_skipped() else min(above + 1, DEEPEST)
+            if not frame.is_skipped():
                 name = frame.task.name + ": " if frame.is_top and frame.parent else ""
                 self.tell(frame, depths[frame], name)
 
     def tell(self, frame, depth, name):
         indent = "  " * depth
+        start = indent + name + (frame.place + ": " if frame.place else "")
         if frame.problem or frame.state != "waits":
-            place = frame.place + ": " if frame.place else ""
-            self.lines.append(indent + name + place + (frame.problem or frame.state))
+            self.lines.append(start + (frame.problem or frame.state))
             return
-        what = self.wait_text(frame.waits[0]) + self.state_text(frame)
-        self.lines.append(f"{indent}{name}{frame.place}: {coroutine_name(frame.function)} waits for {what}")
+        if frame.place:
+            start += coroutine_name(frame.function) + " waits for "
+        self.lines.append(start + self.wait_text(frame.waits[0]) + self.state_text(frame))
         for operand in frame.waits[1:]:
             self.lines.append("  " + indent + self.wait_text(operand))
 
     def state_text(self, frame):
         if frame.is_ready:
             return ", which has come: ready"
-        waits_for_task = frame.children and not self.frames[frame.children[0]].is_top
+        first_child = self.frames.get(frame.children[0]) if frame.children else None
+        waits_for_task = first_child is not None and not first_child.is_top
         elapsed = ((self.loop.now - self.loop.made_at) // MILLISECOND - frame.since) % 2**32
         return "" if waits_for_task or elapsed == 0 else ", for " + seconds(elapsed)
 
@@ -650,7 +665,7 @@ class Report:
             self.lines.append("These wait for one another:")
             for task, (on, frame, what) in circle:
                 held = f"{what}, which is held by {on.name}" if what else f"{on.name} to end"
-                self.lines.append(f"  {task.name} waits for {held} ({frame.place})")
+                self.lines.append(f"  {task.name} waits for {held} ({frame.nearest_place()})")
 
 
 # --- The command ---
