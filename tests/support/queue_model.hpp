@@ -68,6 +68,7 @@ public:
     state now = state::idle;
     bool empty_handed = false;  // granted: nothing more will come, or the push was refused
     bool stored = false;        // the push has happened
+    bool told = false;          // before its queue went
     std::size_t turn = 0;       // of being granted
     rivals* race = nullptr;
     std::size_t id = 0;
@@ -545,7 +546,7 @@ private:
         expect(depth_ == 0, o, "was resumed inside a call");
         reference::message_in_line expected(-1);
         if (o.now == call::state::detached) {
-            expect(o.what == action::join && o.empty_handed, o, "goes on though its queue is gone");
+            expect(o.told, o, "goes on though its queue is gone");
             o.now = call::state::ended;
         } else if (o.at_once) {
             expected = model_.do_at_once(o);
@@ -1118,7 +1119,7 @@ private:
         may_lose_ = true;
         for (const auto& [id, o] : operations_) {
             if (!o->is_open()) continue;
-            o->empty_handed = o->what == action::join && o->now == call::state::granted;  // was told already
+            o->told = o->what != action::take && o->now == call::state::granted;  // there is nothing to be taken back
             o->now = call::state::detached;
         }
         queue_.reset();

@@ -32,7 +32,7 @@ class pop_awaiter;
 ///
 /// T: move-constructible; its moves do not call back into the queue, and cancel nobody. If a move throws, push has done nothing, and pop leaves the message at the front.
 /// Belongs to no loop: build it anywhere, destroy it before or after a loop. Destroying it under waiters
-/// detaches them: they never resume, and unwind when cancelled.
+/// detaches them: they never resume, and unwind when cancelled. A push that was given room, or refused, by then goes on.
 /// Cost: two allocations, in the constructor; O(1) operations, but for those that take from behind p promised
 /// messages: O(p) small moves, none of T. Thread: one at a time, as all of rondo.
 template <class T>
