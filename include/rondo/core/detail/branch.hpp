@@ -71,8 +71,7 @@ inline void raze(branch& b, mercy m) noexcept {
         frame* f = top;
         while (!(m == mercy::for_cleanups && f->is_linked())) {
             if (const bool is_new = !f->is_cancelled(); f->set_unwinding(), is_new)
-                (void)f->waits_on->withdraw(
-                    f->is_linked());  // whatever it says: it is to leave the list that it waits in
+                (void)f->waits_on->withdraw(f->is_linked());  // whatever it says: it is to leave where it waits
             frame* const child = f->waits_on->next_child(nullptr);
             if (child == nullptr) break;
             f = child;

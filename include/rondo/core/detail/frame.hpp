@@ -167,8 +167,7 @@ public:
     /// A coroutine of the library that does nothing but wait for something on a user's behalf.
     bool stands_in() const noexcept { return *where.file_name() == '\0'; }
 
-    std::uint32_t
-        since;  // when it was suspended, in the loop's ticks; not initialised, and not known for one that awaits a task
+    std::uint32_t since;             // the loop's ticks when it was suspended; of one that awaits a task: not set
     suspension* waits_on = nullptr;  // null: running, or not on any list to be started
     owner* reports_to;               // set by whoever starts it
     union {                          // not initialised: most children never wait

@@ -41,8 +41,8 @@ inline bool is_running(frame& top) noexcept {
 inline const frame* unwind_up(frame* f) noexcept {
     for (;;) {
         owner* const up = f->reports_to;
-        f->waits_on =
-            &first_step::wait();  // what it waited on goes before its locals, whose destructors may look at the tree
+        // What it waited on goes before its locals, whose destructors may look at the tree.
+        f->waits_on = &first_step::wait();
         f->destroy();
         frame* const next = up->child_unwound(*f);
         if (next == nullptr) return f;
