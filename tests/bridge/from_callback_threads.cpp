@@ -198,8 +198,8 @@ TEST_CASE("of eight threads that call copies of one callback, one is heard") {
         auto waiter = loop.spawn(asks_for_counted(api));
         loop.poll();
         {
-            support::threads threads;
             support::starting_line line(callers);
+            support::threads threads;
             for (int caller = 0; caller < callers; ++caller) {
                 threads.start([&line, caller, done = api.waiting.front()] {
                     line.wait();
@@ -225,8 +225,8 @@ TEST_CASE("of eight threads that call, fail and drop, one is heard, and a drop o
         event_loop loop;
         auto waiter = loop.spawn(asks(api));
         loop.poll();
-        support::threads threads;
         support::starting_line line(8);
+        support::threads threads;
         for (int caller = 0; caller < 8; ++caller) {
             threads.start([&line, caller, somebody_calls, done = std::optional(api.waiting.front())]() mutable {
                 line.wait();
@@ -253,8 +253,8 @@ TEST_CASE("a call races a cancellation: a value or an end, and on_cancel where n
         event_loop loop;
         auto waiter = loop.spawn(asks_for_counted(api));
         loop.poll();
-        support::threads threads;
         support::starting_line line(2);
+        support::threads threads;
         threads.start([&line, done = api.take()] {
             line.wait();
             done(1);
@@ -284,8 +284,8 @@ TEST_CASE("the last copy dropped races a cancellation") {
         event_loop loop;
         auto waiter = loop.spawn(asks(api));
         loop.poll();
-        support::threads threads;
         support::starting_line line(3);
+        support::threads threads;
         for (int half = 0; half < 2; ++half) {
             threads.start([&line, done = std::optional(api.waiting.front())]() mutable {
                 line.wait();
@@ -306,8 +306,8 @@ TEST_CASE("the last copy dropped races a cancellation") {
 TEST_CASE("calls, failures and drops race the destruction of the loop") {
     for (int i = 0; i < races; ++i) {
         legacy<counted> api;
-        support::threads threads;
         support::starting_line line(4);
+        support::threads threads;
         {
             event_loop loop;
             for (int waiter = 0; waiter < 3; ++waiter) loop.spawn(asks_for_counted(api));
@@ -347,8 +347,8 @@ TEST_CASE(
         int ran = 0;
         support::threads threads;
         {
-            event_loop loop;
             legacy<int> api;
+            event_loop loop;
             for (int poster = 0; poster < posters; ++poster) loop.spawn(asks(api));
             loop.poll();
             for (int poster = 0; poster < posters; ++poster) {

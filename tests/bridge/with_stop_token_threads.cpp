@@ -630,8 +630,8 @@ TEST_CASE("a stop from another thread races op's end: a result, or cancelled") {
     int stops = 0;
     for (int i = 0; i < 1000; ++i) {
         std::stop_source source;
-        support::threads threads;
         support::starting_line line(2);
+        support::threads threads;
         threads.start([&] {
             line.wait();
             support::dawdle(i % 100 * 20);
@@ -648,8 +648,8 @@ TEST_CASE("a stop races the caller's cancellation, and the end of the loop") {
     for (int i = 0; i < 1000; ++i) {
         lines log;
         std::stop_source source;
-        support::threads threads;
         support::starting_line line(2);
+        support::threads threads;
         {
             event_loop loop;
             auto server = loop.spawn(serves_until(source.get_token(), log));
@@ -676,8 +676,8 @@ TEST_CASE("stops from eight threads, of eight sources, all arrive") {
     constexpr int many = 8;
     for (int i = 0; i < 100; ++i) {
         std::vector<std::stop_source> sources(many);
-        support::threads threads;
         support::starting_line line(many);
+        support::threads threads;
         int values = 0;
         int stops = 0;
         {

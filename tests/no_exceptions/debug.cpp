@@ -37,7 +37,7 @@ task<> locks(rondo::mutex& first, rondo::mutex& second) {
     const auto inner = co_await second.scoped_lock();
 }
 
-task<> joins(rondo::join_handle<>& other) { co_await other.settled(); }
+task<> joins(rondo::join_handle<>& other) { (void)co_await other.settled(); }
 
 task<> owns_children() {
     co_await rondo::with_task_group([](rondo::task_group& group) -> task<> {

@@ -299,9 +299,9 @@ private:
 }  // namespace
 
 TEST_CASE("a message whose destructor uses the queue may be acknowledged") {
+    int calls = 0;
     message_queue<calls_at_end> queue(3);
     std::optional<delivery<calls_at_end>> other;
-    int calls = 0;
     CHECK(queue.try_push(calls_at_end([&] {
         ++calls;
         CHECK(queue.try_push(calls_at_end([&] { ++calls; })));

@@ -110,7 +110,7 @@ task<> clean(world& w) {
     const presence here(w);
     co_await rondo::yield();
     auto helper = rondo::spawn(naps(w, 1ms));
-    co_await helper.settled();  // cancelled by a loop that ends
+    (void)co_await helper.settled();  // cancelled by a loop that ends
     ++w.cleanups_ended;
 }
 
