@@ -12,9 +12,11 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -22,6 +24,21 @@ using rondo::event_loop;
 using rondo::loop_handle;
 using support::lines;
 using support::tracked;
+
+namespace {
+
+/// Calls a function when it is woken for the first time.
+class wakes_once final : public rondo::driver {
+public:
+    rondo::time_point now() noexcept override { return {}; }
+    void wait(std::optional<rondo::time_point>) override {}
+    void wake() noexcept override {
+        if (auto f = std::exchange(when_woken, nullptr)) f();
+    }
+    std::function<void()> when_woken;
+};
+
+}  // namespace
 
 static_assert(std::is_copy_constructible_v<loop_handle> && std::is_copy_assignable_v<loop_handle>);
 static_assert(std::is_nothrow_move_constructible_v<loop_handle>);
@@ -91,6 +108,20 @@ TEST_CASE("a handle does not keep its loop running") {
     const loop_handle handle = loop.handle();
     loop.run();
     CHECK_THROWS_AS(loop.run(support::stuck()), rondo::deadlock_error);
+}
+
+TEST_CASE("what is posted while a spawn collects what was posted before comes after that") {
+    auto driver = std::make_unique<wakes_once>();
+    wakes_once& hook = *driver;
+    event_loop loop(std::move(driver));
+    lines log;
+    std::thread([&] {
+        for (const char* name : {"first", "second", "third"}) loop.post([&log, name] { log.push_back(name); });
+    }).join();
+    hook.when_woken = [&] { std::thread([&] { loop.post([&] { log.push_back("last"); }); }).join(); };
+    loop.spawn(support::yields(1));
+    loop.run();
+    CHECK(log == lines{"first", "second", "third", "last"});
 }
 
 TEST_CASE("a function whose move throws is not posted") {

@@ -169,9 +169,12 @@ protected:
     }
 
 private:
-    /// What was posted before comes first.
+    /// What was posted before comes first. As the current loop, for what arrives must not notify in turn.
     void notify() noexcept override {
-        collect_letters();
+        {
+            const scope current(*this);
+            collect_letters();
+        }
         driver_->wake();
     }
     void collect_letters() noexcept {
