@@ -146,7 +146,7 @@ private:
 
     bool is_buried(message_slot<T>& s) noexcept {
         bool taken = false;
-        guarded([&] { taken = bury_(dead_queue_, s.message_); }, [](std::exception_ptr) {});
+        guarded([&] { taken = bury_(dead_queue_, s.message_); }, [](const std::exception_ptr&) {});
         return taken;
     }
 

@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The rondo authors
+// SPDX-License-Identifier: MIT
+
+#include <rondo/testing.hpp>
+#include <rondo/debug.hpp>
+#include <rondo/rondo.hpp>
+
+#include "unit.hpp"
+
+int first();
+
+int main() {
+    // 10 of numbers, 5 letters, 6 of a stream, a time-out, a thread.
+    constexpr int expected = 10 + 5 + 6 + 1 + 1;
+    return first() == expected && rondo::run(everything()) == expected ? 0 : 1;
+}
