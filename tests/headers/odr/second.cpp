@@ -1,10 +1,6 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-#include <rondo/testing.hpp>
-#include <rondo/debug.hpp>
-#include <rondo/rondo.hpp>
-
 #include "unit.hpp"
 
 int first();

@@ -5,6 +5,10 @@
 // What both translation units do, so that the linker sees every definition that it needs twice. The coroutines are each unit's
 // own: g++ numbers the fields of a frame, so that frames of the same coroutine never compare equal.
 
+#include <rondo/debug.hpp>
+#include <rondo/rondo.hpp>
+#include <rondo/testing.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -53,7 +57,8 @@ rondo::task<int> everything() {
     total += static_cast<int>(co_await hello);
     auto some = numbers(3);
     while (auto number = co_await some.next()) total += *number;
-    const bool in_time = co_await rondo::try_with_timeout(std::chrono::milliseconds(1), rondo::sleep(std::chrono::hours(1)));
+    const bool in_time =
+        co_await rondo::try_with_timeout(std::chrono::milliseconds(1), rondo::sleep(std::chrono::hours(1)));
     if (!in_time) total += 1;
     auto body = [&total](rondo::task_group& group) -> rondo::task<> {
         group.spawn(counts_nothing());
