@@ -11,6 +11,7 @@
 #include <support/clocks.hpp>
 #include <support/foreign.hpp>
 #include <support/leak_check.hpp>
+#include <support/repeating.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
@@ -20,7 +21,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -346,21 +346,17 @@ std::string forest::live_through(int rounds) {
     return objection_;
 }
 
-std::size_t number_from(const char* variable, std::size_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoull(text, nullptr, 10));
-}
-
 }  // namespace
 
 TEST_CASE("random trees of when_all end in order, or are cancelled without a trace") {
-    std::size_t seed = number_from("RONDO_SEED", 30'000);
-    for (std::size_t left = number_from("RONDO_TREES", 200); left > 0; --left, ++seed) {
+    std::size_t seed = support::number_in("RONDO_SEED").value_or(30'000);
+    for (std::size_t left = support::number_in("RONDO_TREES").value_or(200); left > 0; --left, ++seed) {
         std::string objection;
         {
             forest f(static_cast<unsigned>(seed));
             objection = f.live_through(200);
         }
-        if (!objection.empty()) FAIL(objection << "\nRepeat with: RONDO_SEED=" << seed << " RONDO_TREES=1");
+        if (!objection.empty())
+            FAIL(objection << '\n' << support::command_with("RONDO_TREES=1 RONDO_SEED=" + std::to_string(seed)));
     }
 }

@@ -11,35 +11,27 @@
 // What is checked after each step: who was served, with which message, in which attempt; sizes; that no value is lost or touched by a
 // push that has not happened; that served tasks go on in order; and, when nothing moves any more, that whoever waits has to.
 
+#include <support/choices.hpp>
 #include <support/clocks.hpp>
 #include <support/tracked.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
-#include <catch2/catch_test_macros.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#if defined(__GLIBC__)
-#include <errno.h>
-#endif
 
 namespace support::queue_model {
 
@@ -346,8 +338,8 @@ constexpr bool leases = requires(Queue& q) { q.receive(); };
 template <class Queue>
 class world {
 public:
-    explicit world(std::uint_fast32_t seed)
-        : random_(seed), model_(leases<Queue>, 1 + pick(pick(2) == 0 ? 1 : 5)), queue_(model_.capacity) {
+    explicit world(support::choices c)
+        : choices_(std::move(c)), model_(leases<Queue>, 1 + pick(pick(2) == 0 ? 1 : 5)), queue_(model_.capacity) {
         for (std::size_t i = 0, count = 1 + pick(2); i != count; ++i) {
             auto driver = std::make_unique<rondo::testing::virtual_driver>();
             drivers_.push_back(driver.get());
@@ -1029,7 +1021,7 @@ private:
 
     // ---- The scenario ----
 
-    std::size_t pick(std::size_t n) { return static_cast<std::size_t>(random_()) % n; }
+    std::size_t pick(std::size_t n) { return choices_.pick(n); }
 
     void add_actor() {
         actor& a = *actors_.emplace_back(std::make_unique<actor>(next_actor_++, pick(loops_.size())));
@@ -1150,7 +1142,7 @@ private:
         if (pick(2) == 0) take_and_acknowledge_all();
     }
 
-    std::mt19937 random_;
+    choices choices_;
     reference model_;
     cemetery cemetery_;
     std::optional<Queue> queue_;
@@ -1176,7 +1168,7 @@ private:
 template <class Queue>
 std::size_t world<Queue>::run_scenario() {
     const std::size_t length = 20 + pick(200);
-    while (done_ < length && objection_.empty()) {
+    while (done_ < length && objection_.empty() && !choices_.are_used_up()) {
         ++done_;
         const std::size_t dice = pick(100);
         if (dice < 35 && actors_.size() < 20) {
@@ -1212,40 +1204,6 @@ std::size_t world<Queue>::run_scenario() {
     loops_.clear();
     for (const auto& a : actors_) expect(a->gone || !a->started, "a task was left behind");
     return done_;
-}
-
-inline std::size_t number_from(const char* variable, std::size_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoull(text, nullptr, 10));
-}
-
-inline std::string command_for(std::size_t seed) {
-#if defined(__GLIBC__)
-    const std::string program = program_invocation_name;
-#else
-    const std::string program = "<this program>";
-#endif
-    return "RONDO_SEED=" + std::to_string(seed) + " RONDO_OPERATIONS=1 " + program;
-}
-
-/// Scenarios until RONDO_OPERATIONS (50,000) are done; RONDO_SEED is the first one's, each further one adds 1.
-template <class Queue>
-void run_scenarios() {
-    std::size_t seed = number_from("RONDO_SEED", 30'000);
-    std::size_t left = number_from("RONDO_OPERATIONS", 50'000);
-    REQUIRE(left > 0);
-    for (; left > 0; ++seed) {
-        std::size_t done = 0;
-        {
-            world<Queue> w(static_cast<std::uint_fast32_t>(seed));
-            done = w.run_scenario();
-            if (!w.objection().empty())
-                FAIL(w.objection() << "\nafter\n" << w.history() << "Repeat with: " << command_for(seed));
-        }
-        if (rondo::testing::live_frames() != 0 || message::live() != 0)
-            FAIL("something is left behind\nRepeat with: " << command_for(seed));
-        left -= std::min(left, done);
-    }
 }
 
 }  // namespace support::queue_model

@@ -4,9 +4,9 @@
 
 // A random program: tasks that wait, fail, spawn, join, cancel and drop one another at random, also from destructors
 // and from outside the loop, and, if wanted, under when_all. It checks that a cancelled task is gone when cancel()
-// returns, that handles tell how their task has really ended, and that every exception reaches exactly one place. The
-// seed makes it repeatable.
+// returns, that handles tell how their task has really ended, and that every exception reaches exactly one place.
 
+#include <support/choices.hpp>
 #include <support/foreign.hpp>
 #include <support/native_operation.hpp>
 
@@ -18,7 +18,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -30,8 +29,8 @@ namespace support {
 class random_program {
 public:
     /// Runs one program of about `turns` turns of the loop; gives back what it found wrong.
-    static std::vector<std::string> run(unsigned seed, int turns, bool combinators = false) {
-        random_program program(seed, combinators);
+    static std::vector<std::string> run(choices c, int turns, bool combinators = false) {
+        random_program program(std::move(c), combinators);
         program.drive(turns);
         return std::move(program.violations_);
     }
@@ -82,7 +81,8 @@ private:
         root& root_;
     };
 
-    random_program(unsigned seed, bool combinators) : random_(seed), combinators_(combinators), loop_(make_driver()) {
+    random_program(choices c, bool combinators)
+        : choices_(std::move(c)), combinators_(combinators), loop_(make_driver()) {
         loop_->on_unhandled_exception([this](std::exception_ptr error) { delivered(error); });
     }
 
@@ -94,7 +94,7 @@ private:
 
     // --- chance ---
 
-    std::size_t below(std::size_t n) { return random_() % n; }
+    std::size_t below(std::size_t n) { return choices_.pick(n); }
     bool chance(std::size_t one_in) { return below(one_in) == 0; }
 
     void violation(std::string text) { violations_.push_back(std::move(text)); }
@@ -330,7 +330,7 @@ private:
 
     void drive(int turns) {
         for (int i = 0; i < 10; ++i) spawn(0);
-        for (int turn = 0; turn < turns; ++turn) {
+        for (int turn = 0; turn < turns && !choices_.are_used_up(); ++turn) {
             if (loop_->poll() == 0) driver_->advance(std::chrono::milliseconds(1));
             switch (below(10)) {
                 case 0:
@@ -375,7 +375,7 @@ private:
         }
     }
 
-    std::mt19937 random_;
+    choices choices_;
     bool combinators_;
     rondo::testing::virtual_driver* driver_ = nullptr;
     std::unique_ptr<rondo::event_loop> loop_;

@@ -9,6 +9,9 @@
 //     RONDO_SEED=<seed>            only this order of steps
 //     RONDO_SCHEDULE=<schedule>    only this one, as explore names it
 
+#include <support/repeating.hpp>
+#include <support/tally.hpp>
+
 #include <rondo/core/task.hpp>
 #include <rondo/testing/allocation_sweep.hpp>
 #include <rondo/testing/cancel_sweep.hpp>
@@ -19,7 +22,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/interfaces/catch_interfaces_capture.hpp>
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -37,7 +39,7 @@ public:
     static std::size_t cancel(Make make, Check check) {
         const auto only = number_in("RONDO_CANCEL_AT");
         run_counter at("RONDO_CANCEL_AT", only.value_or(1));
-        return rondo::testing::cancel_sweep(at.counting(make), check, only.value_or(0));
+        return counted("cancellations", rondo::testing::cancel_sweep(at.counting(make), check, only.value_or(0)));
     }
 
     /// Returns the number of runs in which an allocation failed. Also for check(n), zero for the undisturbed run.
@@ -45,7 +47,7 @@ public:
     static std::size_t fail_allocations(Make make, Check check) {
         const auto only = number_in("RONDO_FAIL_AT");
         run_counter nth("RONDO_FAIL_AT", only.value_or(1));
-        return rondo::testing::allocation_sweep(nth.counting(make), check, only.value_or(0));
+        return counted("allocations", rondo::testing::allocation_sweep(nth.counting(make), check, only.value_or(0)));
     }
 
     /// In so many random orders.
@@ -59,6 +61,7 @@ public:
                 loop.run(make());
             }
             check();
+            counted("orders", 1);
         }
     }
 
@@ -74,7 +77,9 @@ public:
             return rondo::testing::exploration(limit, true);  // it stands for all
         }
         try {
-            return rondo::testing::explore(make, examine, limit);
+            const rondo::testing::exploration tried = rondo::testing::explore(make, examine, limit);
+            counted("schedules", tried.schedules);
+            return tried;
         } catch (const rondo::testing::schedule_error& error) {
             FAIL(error.what() << '\n' << command("RONDO_SCHEDULE", error.schedule()));
             throw;
@@ -90,20 +95,14 @@ public:
     }
 
 private:
-    static std::optional<std::size_t> number_in(const char* variable) {
-        const char* const text = std::getenv(variable);
-        if (text == nullptr) return std::nullopt;
-        return static_cast<std::size_t>(std::strtoull(text, nullptr, 10));
+    static std::size_t counted(const char* what, std::size_t runs) {
+        tally::add(what, runs);
+        return runs;
     }
 
     static std::string command(const char* variable, const std::string& value) {
-#if defined(__GLIBC__)
-        const std::string program = program_invocation_name;
-#else
-        const std::string program = "<this program>";
-#endif
         const std::string test = Catch::getResultCapture().getCurrentTestName();
-        return "Repeat with: " + std::string(variable) + "='" + value + "' " + program + " \"" + test + "\"";
+        return command_with(std::string(variable) + "='" + value + "'") + " \"" + test + "\"";
     }
 
     /// Counts the runs of a sweep, and says with each how to repeat it.

@@ -7,9 +7,8 @@
 // timeouts; from outside they are polled, cancelled, and given permits, and in the end the primitives or the loops are destroyed
 // under them. The reference is told what tasks do when they do it, and objects when one goes on without its turn, out of
 // turn, or not at all, and when a permit is lost or made.
-//
-// RONDO_OPERATIONS: how many. RONDO_SEED: of the first scenario; each further one adds 1.
 
+#include <support/choices.hpp>
 #include <support/clocks.hpp>
 
 #include <rondo/rondo.hpp>
@@ -18,21 +17,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#if defined(__GLIBC__)
-#include <errno.h>
-#endif
 
 namespace permits_model {
 
@@ -66,11 +58,11 @@ public:
     std::size_t by_hand[2] = {0, 0};              // permits that it holds without
 };
 
-/// `Kind`: see mutex_model.cpp.
+/// `Kind`: mutexes or semaphores; see the end.
 template <class Kind>
 class world {
 public:
-    explicit world(std::uint_fast32_t seed) : random_(seed) {
+    explicit world(support::choices c) : choices_(std::move(c)) {
         for (std::size_t i = 0; i < 2; ++i) {
             total_[i] = available_[i] = Kind::initial(pick(4));
             primitives_[i] = Kind::make(total_[i]);
@@ -87,7 +79,7 @@ public:
 
     std::size_t run_scenario() {
         const std::size_t length = 50 + pick(300);
-        while (operations_ < length && objection_.empty()) {
+        while (operations_ < length && objection_.empty() && !choices_.are_used_up()) {
             ++operations_;
             const std::size_t dice = pick(100);
             if (dice < 30 && actors_.size() < 200) {
@@ -519,7 +511,7 @@ private:
 
     // ---- Notes ----
 
-    std::size_t pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
+    std::size_t pick(std::size_t n) { return choices_.pick(n); }
 
     void check() {
         for (const std::size_t i : {0U, 1U})
@@ -539,7 +531,7 @@ private:
         if (!good) object("task " + std::to_string(a.number) + " " + objection);
     }
 
-    std::mt19937 random_;
+    support::choices choices_;
     std::size_t total_[2] = {0, 0};
     std::size_t available_[2] = {0, 0};
     std::size_t outside_[2] = {0, 0};  // permits that are held out here
@@ -556,35 +548,33 @@ private:
     std::vector<std::unique_ptr<rondo::event_loop>> loops_;
 };
 
-inline std::size_t number_from(const char* variable, std::size_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoull(text, nullptr, 10));
-}
+/// The kinds.
+struct mutexes {
+    using primitive = rondo::mutex;
+    using held = rondo::mutex::guard;
+    static constexpr bool may_grow = false;
 
-/// Runs scenarios until there were as many operations as wanted. Returns what is wrong, or nothing.
-template <class Kind>
-std::string run(std::size_t default_seed, std::size_t default_operations) {
-    std::size_t seed = number_from("RONDO_SEED", default_seed);
-    for (std::size_t left = number_from("RONDO_OPERATIONS", default_operations); left > 0; ++seed) {
-        std::string wrong;
-        std::size_t done = 0;
-        {
-            world<Kind> w(static_cast<std::uint_fast32_t>(seed));
-            done = w.run_scenario();
-            if (!w.objection().empty()) wrong = w.objection() + "\nafter\n" + w.history();
-        }
-        if (wrong.empty() && rondo::testing::live_frames() != 0) wrong = "something is left behind\n";
-        if (!wrong.empty()) {
-#if defined(__GLIBC__)
-            const std::string program = program_invocation_name;
-#else
-            const std::string program = "<this program>";
-#endif
-            return wrong + "Repeat with: RONDO_SEED=" + std::to_string(seed) + " RONDO_OPERATIONS=1 " + program;
-        }
-        left -= (std::min)(left, done);
-    }
-    return std::string();
-}
+    static std::size_t initial(std::size_t) { return 1; }
+    static std::unique_ptr<primitive> make(std::size_t) { return std::make_unique<primitive>(); }
+    static auto scoped(primitive& m) { return m.scoped_lock(); }
+    static auto plain(primitive& m) { return m.lock(); }
+    static bool try_one(primitive& m) { return m.try_lock(); }
+    static void release(primitive& m, std::size_t) { m.unlock(); }
+    static std::size_t available(const primitive& m) { return m.is_locked() ? 0 : 1; }
+};
+
+struct semaphores {
+    using primitive = rondo::semaphore;
+    using held = rondo::semaphore::permit;
+    static constexpr bool may_grow = true;
+
+    static std::size_t initial(std::size_t random) { return random; }
+    static std::unique_ptr<primitive> make(std::size_t n) { return std::make_unique<primitive>(n); }
+    static auto scoped(primitive& s) { return s.scoped_acquire(); }
+    static auto plain(primitive& s) { return s.acquire(); }
+    static bool try_one(primitive& s) { return s.try_acquire(); }
+    static void release(primitive& s, std::size_t n) { s.release(n); }
+    static std::size_t available(const primitive& s) { return s.available(); }
+};
 
 }  // namespace permits_model
