@@ -286,10 +286,12 @@ task<> parent_of_suspending(lines& log) {
 TEST_CASE("a task that is never awaited never runs, and destroys its arguments") {
     lines log;
     {
-        auto unused = [](lines& out, tracked value) -> task<> {
+        // Volatile: clang needs no frame for a call that it sees through.
+        task<> (*volatile call)(lines&, tracked) = [](lines& out, tracked value) -> task<> {
             out.push_back("ran " + std::to_string(value.number()));
             co_return;
-        }(log, tracked(1));
+        };
+        const task<> unused = call(log, tracked(1));
         CHECK(tracked::live() == 1);
         CHECK(rondo::testing::live_frames() == 1);
     }
@@ -720,7 +722,8 @@ task<int> survives_bad_alloc() {
 
 TEST_CASE("a frame that cannot be allocated throws bad_alloc at the call, and the arguments are destroyed") {
     rondo::testing::fail_frame_allocation guard(1);
-    CHECK_THROWS_AS(takes_by_value(tracked(1)), std::bad_alloc);
+    task<int> (*volatile call)(tracked) = takes_by_value;  // clang needs no frame for a call that it sees through
+    CHECK_THROWS_AS(call(tracked(1)), std::bad_alloc);
     CHECK(guard.happened());
     CHECK(tracked::live() == 0);
     CHECK(rondo::testing::run(takes_by_value(tracked(2))) == 2);  // only that one failed

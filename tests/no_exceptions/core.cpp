@@ -153,7 +153,8 @@ TEST_CASE("what would throw calls the fatal hook with the text of the exception,
     dies(
         [] {
             const rondo::testing::fail_frame_allocation guard(1);
-            (void)one();
+            task<int> (*volatile call)() = one;  // clang needs no frame for a call that it sees through
+            (void)call();
         },
         "bad_alloc");
 }

@@ -147,8 +147,7 @@ struct detail::spawn_access {
     template <class T>
     static join_handle<T> spawn(home& h, task<T>& t, std::string_view name) {
         auto label = spawned<T>::copy_of(name);
-        // The record's memory comes before its arguments: where there is none, the task still has its frame.
-        auto* const record = new spawned<T>(h, task_access::release(t), std::move(label));
+        auto* const record = new spawned<T>(h, t, std::move(label));
         h.adopt(*record);
         return join_handle<T>(*record);
     }

@@ -33,7 +33,8 @@ public:
     }
 
     /// Starts with one user, the handle.
-    spawned(home& h, promise<T>& top, std::unique_ptr<char[]> name) noexcept : root(h, top), name_(std::move(name)) {}
+    spawned(home& h, task<T>& t, std::unique_ptr<char[]> name) noexcept
+        : root(h, task_access::release(t)), name_(std::move(name)) {}
 
     const char* name() const noexcept override { return name_.get(); }
     std::exception_ptr failure() const noexcept override {
