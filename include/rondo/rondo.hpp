@@ -18,7 +18,9 @@
 #include <rondo/base/version.hpp>
 #include <rondo/bridge/callback.hpp>
 #include <rondo/bridge/from_callback.hpp>
+#if RONDO_HAS_THREADS
 #include <rondo/bridge/to_thread.hpp>
+#endif
 #include <rondo/core/awaitable.hpp>
 #include <rondo/core/errors.hpp>
 #include <rondo/core/outcome.hpp>

@@ -34,7 +34,7 @@ using support::tracked;
 
 namespace {
 
-task<> nothing() { co_return; }
+[[maybe_unused]] task<> nothing() { co_return; }  // used where there is fork
 
 task<> note_after(lines& log, std::string text, std::chrono::seconds time) {
     co_await rondo::sleep(time);

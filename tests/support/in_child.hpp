@@ -14,7 +14,6 @@
 #define SUPPORT_HAS_FORK 0
 #endif
 
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>

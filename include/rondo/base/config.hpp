@@ -22,6 +22,13 @@
 #define RONDO_ABI v0_noexcept
 #endif
 
+// Some systems, such as WebAssembly's WASI, have none: there, rondo does without to_thread and with_stop_token.
+#if defined(__STDCPP_THREADS__)
+#define RONDO_HAS_THREADS 1
+#else
+#define RONDO_HAS_THREADS 0
+#endif
+
 #include <exception>
 #include <utility>
 

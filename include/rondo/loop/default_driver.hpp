@@ -5,12 +5,22 @@
 // The driver that every platform has: the steady clock and a condition variable. No polling, and no
 // processor time while it waits.
 
+#include <rondo/base/config.hpp>
 #include <rondo/loop/driver.hpp>
 
+#include <optional>
+#include <utility>
+
+#if RONDO_HAS_THREADS
 #include <condition_variable>
 #include <mutex>
+#else
+#include <time.h>
+#endif
 
 namespace rondo::inline RONDO_ABI {
+
+#if RONDO_HAS_THREADS
 
 class default_driver final : public driver {
 public:
@@ -40,5 +50,33 @@ private:
     std::condition_variable changed_;
     bool woken_ = false;
 };
+
+#else
+
+/// Of a system without threads: nothing can come while it waits.
+class default_driver final : public driver {
+public:
+    default_driver() = default;
+
+    time_point now() noexcept override { return time_point::clock::now(); }
+
+    void wait(std::optional<time_point> deadline) override {
+        if (std::exchange(woken_, false)) return;
+        if (!deadline) detail::fatal("rondo: the loop waits for another thread, and there are none");
+        const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(*deadline - now()).count();
+        if (left <= 0) return;
+        timespec time = {};
+        time.tv_sec = static_cast<time_t>(left / 1'000'000'000);
+        time.tv_nsec = static_cast<long>(left % 1'000'000'000);
+        ::nanosleep(&time, nullptr);
+    }
+
+    void wake() noexcept override { woken_ = true; }
+
+private:
+    bool woken_ = false;
+};
+
+#endif
 
 }  // namespace rondo::inline RONDO_ABI

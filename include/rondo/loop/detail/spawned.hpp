@@ -32,8 +32,8 @@ public:
         return copy;
     }
 
-    /// Starts with one user, the handle.
-    spawned(home& h, task<T>& t, std::unique_ptr<char[]> name) noexcept
+    /// Starts with one user, the handle. Throws for an empty task.
+    spawned(home& h, task<T>& t, std::unique_ptr<char[]> name)
         : root(h, task_access::release(t)), name_(std::move(name)) {}
 
     const char* name() const noexcept override { return name_.get(); }
