@@ -741,6 +741,13 @@ task<> sets_after(condition_variable& cv, int& value, duration time, bool notify
     if (notify) cv.notify_all();
 }
 
+task<> locks_and_sets_after(mutex& m, condition_variable& cv, int& value, duration time) {
+    co_await rondo::sleep(time);
+    const mutex::guard guard = co_await m.scoped_lock();
+    value = 1;
+    cv.notify_one();
+}
+
 task<> holds_at(mutex& m, duration from, duration length) {
     co_await rondo::sleep(from);
     const mutex::guard guard = co_await m.scoped_lock();
@@ -891,6 +898,19 @@ TEST_CASE("notified and timed out at one instant: it ends, with what the predica
         CHECK(is_free(m));
         CHECK(!loop.next_deadline());
     }
+}
+
+TEST_CASE("a change made under the mutex at the instant of the deadline is in time") {
+    event_loop loop(support::virtual_time());
+    mutex m;
+    condition_variable cv;
+    lines log;
+    int value = 0;
+    loop.spawn(waits_for(m, cv, value, 10ms, log, "a"));
+    loop.spawn(locks_and_sets_after(m, cv, value, 10ms));
+    loop.run();
+    CHECK(log == lines{"a true after 10"});
+    CHECK(is_free(m));
 }
 
 TEST_CASE("notified without avail at the instant of the deadline: it ends there, with false") {
