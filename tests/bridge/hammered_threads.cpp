@@ -6,6 +6,7 @@
 
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
+#include <support/repeating.hpp>
 #include <support/tasks.hpp>
 #include <support/threads.hpp>
 
@@ -18,7 +19,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -45,10 +45,7 @@ constexpr int hammers = 8;
 // A wake-up that is lost shows as a wait for the timer behind it, which nothing else takes so long for.
 constexpr std::chrono::seconds patience{30};
 
-int operations() {
-    const char* const text = std::getenv("RONDO_OPERATIONS");
-    return text == nullptr ? 200 : std::stoi(text);
-}
+int operations() { return static_cast<int>(support::number_in("RONDO_OPERATIONS").value_or(200)); }
 
 /// What one thread has posted to one loop. Those that ran must be the first ones, in order, each once.
 class errands {
