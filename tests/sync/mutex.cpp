@@ -863,7 +863,9 @@ TEST_CASE("when_all holds the locks that it has been granted while it waits for 
     settle(loop);
     b.unlock();
     settle(loop);
-    CHECK(log == lines{"both", "a", "b"});
+    CHECK(log.front() == "both");
+    std::sort(log.begin(), log.end());  // a tuple gives its guards back in an order of its own
+    CHECK(log == lines{"a", "b", "both"});
     CHECK(is_free(a));
     CHECK(is_free(b));
 }
