@@ -214,7 +214,7 @@ TEST_CASE("an element of an input range lives until what f gave for it has ended
     lines log;
     std::istringstream words("a b c d");
     const auto main = [&]() -> task<> {
-        co_await for_each_concurrent(std::views::istream<std::string>(words), 2,
+        co_await for_each_concurrent(std::ranges::istream_view<std::string>(words), 2,
                                      [&](const std::string& word) { return refer_later(log, word); });
     };
     rondo::testing::run(main());
@@ -229,7 +229,7 @@ TEST_CASE("an input range with fewer elements than the limit has no more workers
         const auto main = [&]() -> task<> {
             std::size_t most = 0;
             const std::size_t before = rondo::testing::live_frames();
-            co_await for_each_concurrent(std::views::istream<std::string>(words), limit, [&](const std::string& word) {
+            co_await for_each_concurrent(std::ranges::istream_view<std::string>(words), limit, [&](const std::string& word) {
                 const std::size_t frames = rondo::testing::live_frames() - before;
                 if (frames > most) most = frames;
                 log.push_back(word);

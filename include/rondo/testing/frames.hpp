@@ -10,7 +10,8 @@
 
 namespace rondo::inline RONDO_ABI::testing {
 
-/// The frames, and records of spawned tasks, of this thread that are alive: zero when nothing has leaked.
+/// The frames, and records of spawned tasks, of this thread that are alive: zero when nothing has leaked. A frame that
+/// the compiler has made part of its caller's is none.
 inline std::size_t live_frames() noexcept { return detail::frame_pool::of_this_thread().live(); }
 
 /// While it lives, the `nth` allocation of a frame from its construction on (1: the next one) throws
