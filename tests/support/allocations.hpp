@@ -40,9 +40,10 @@ private:
 
 }  // namespace support
 
-void* operator new(std::size_t size) { return support::allocations::allocate(size); }
-void* operator new[](std::size_t size) { return support::allocations::allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// Not inlined: half inlined, g++ takes them for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) { return support::allocations::allocate(size); }
+[[gnu::noinline]] void* operator new[](std::size_t size) { return support::allocations::allocate(size); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
