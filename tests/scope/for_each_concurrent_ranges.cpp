@@ -229,12 +229,13 @@ TEST_CASE("an input range with fewer elements than the limit has no more workers
         const auto main = [&]() -> task<> {
             std::size_t most = 0;
             const std::size_t before = rondo::testing::live_frames();
-            co_await for_each_concurrent(std::ranges::istream_view<std::string>(words), limit, [&](const std::string& word) {
-                const std::size_t frames = rondo::testing::live_frames() - before;
-                if (frames > most) most = frames;
-                log.push_back(word);
-                return rondo::sleep(1ms);
-            });
+            co_await for_each_concurrent(std::ranges::istream_view<std::string>(words), limit,
+                                         [&](const std::string& word) {
+                                             const std::size_t frames = rondo::testing::live_frames() - before;
+                                             if (frames > most) most = frames;
+                                             log.push_back(word);
+                                             return rondo::sleep(1ms);
+                                         });
             CHECK(most <= 4);
         };
         rondo::testing::run(main());

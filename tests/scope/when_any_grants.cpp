@@ -351,3 +351,30 @@ TEST_CASE("a queue destroyed after it granted a message in a race leaves the rac
     CHECK(handle.done());
     CHECK(log == lines{"gone"});
 }
+
+TEST_CASE("a sleep that loses because a task of another loop grants its rival leaves its own loop's timers") {
+    lines log;
+    bounded_queue<int> queue(1);
+    event_loop here(support::virtual_time());
+    event_loop there(support::virtual_time());
+    here.spawn([&]() -> task<> {
+        const auto first = co_await when_any(queue.pop(), rondo::sleep(1h));
+        log.push_back(first.index() == 0 ? "granted" : "slept");
+    });
+    here.spawn([&]() -> task<> {
+        co_await rondo::sleep(2h);
+        log.push_back("here");
+    });
+    here.poll();
+    there.spawn([&]() -> task<> {
+        co_await rondo::sleep(3h);
+        log.push_back("there");
+    });
+    there.spawn([&]() -> task<> {
+        co_await rondo::sleep(1ms);
+        queue.try_push(1);
+    });
+    there.run();
+    here.run();
+    CHECK(log == lines{"there", "granted", "here"});
+}

@@ -53,6 +53,8 @@ public:
     intrusive_list& operator=(const intrusive_list&) = delete;
 
     bool empty() const noexcept { return head_.next_ == &head_; }
+    /// Of one that is not empty.
+    bool has_one() const noexcept { return head_.next_ == head_.prev_; }
     Node& front() noexcept { return static_cast<Node&>(*head_.next_); }
 
     void push_back(Node& node) noexcept { insert_before(head_, node); }
@@ -92,9 +94,11 @@ private:
     void clear() noexcept { head_.prev_ = head_.next_ = &head_; }
 
     static void insert_before(list_node& place, list_node& node) noexcept {
-        node.prev_ = place.prev_;
+        list_node& before =
+            *place.prev_;  // in this order: g++ takes longer to pair two of the stores than to make them
         node.next_ = &place;
-        place.prev_->next_ = &node;
+        before.next_ = &node;
+        node.prev_ = &before;
         place.prev_ = &node;
     }
 

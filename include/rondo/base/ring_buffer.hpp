@@ -62,8 +62,13 @@ private:
     }
 
     void bring_to_front(std::size_t n) noexcept {
-        const std::size_t slot = order_[place(n)];
-        for (; n > 0; --n) order_[place(n)] = order_[place(n - 1)];
+        std::size_t at = place(n);
+        const std::size_t slot = order_[at];
+        while (at != first_) {
+            const std::size_t before = (at == 0 ? capacity_ : at) - 1;
+            order_[at] = order_[before];
+            at = before;
+        }
         order_[first_] = slot;
     }
 

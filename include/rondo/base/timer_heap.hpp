@@ -22,12 +22,23 @@ public:
     timer_node(const timer_node&) = delete;
     timer_node& operator=(const timer_node&) = delete;
 
+    /// For one that is never to be in a heap: no more than a mark.
+    void set_endless() noexcept { place_ = nowhere; }
+    bool is_endless() const noexcept { return place_ == nowhere; }
+
 private:
     template <class Deadline>
     friend class timer_heap;
 
-    std::size_t place_ = 0;       // index in the heap
-    std::uint64_t sequence_ = 0;  // the how manieth timer it is
+    bool is_older_than(const timer_node& other) const noexcept {
+        return static_cast<std::int32_t>(sequence_ - other.sequence_) < 0;
+    }
+
+    static constexpr std::uint32_t nowhere = static_cast<std::uint32_t>(-1);
+
+    // Of 32 bits each: one lies in the frame of every task that sleeps.
+    std::uint32_t place_ = 0;     // index in the heap, which has not room for so many
+    std::uint32_t sequence_ = 0;  // the how manieth timer it is, counted round
 };
 
 template <class Deadline>
@@ -71,8 +82,7 @@ private:
         entry(Deadline when, timer_node* what) noexcept : deadline(when), timer(what) {}
 
         bool is_before(const entry& other) const noexcept {
-            return deadline < other.deadline ||
-                   (deadline == other.deadline && timer->sequence_ < other.timer->sequence_);
+            return deadline < other.deadline || (deadline == other.deadline && timer->is_older_than(*other.timer));
         }
 
         Deadline deadline;
@@ -84,7 +94,7 @@ private:
 
     void put(std::size_t place, const entry& e) noexcept {
         entries_[place] = e;
-        e.timer->place_ = place;
+        e.timer->place_ = static_cast<std::uint32_t>(place);
     }
 
     void rise(std::size_t hole, const entry e) noexcept {
@@ -111,7 +121,7 @@ private:
     }
 
     std::vector<entry> entries_;
-    std::uint64_t inserted_ = 0;
+    std::uint32_t inserted_ = 0;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -65,6 +65,10 @@ concept waiting_awaiter =
         { w.await_suspend(k) } -> std::same_as<void>;
     };
 
+/// One of these that does nothing but let others go first.
+template <class W>
+concept yielding_awaiter = std::remove_cvref_t<W>::only_yields;
+
 /// An awaiter of the public protocol.
 template <class W>
 concept native_awaiter =

@@ -54,8 +54,8 @@ public:
         wake();
     }
 
-    /// Wakes it when all that is ready now has had its turn, also for a combinator.
-    void yield() const noexcept { loop_->make_ready(*host_); }
+    /// Wakes it when all that is ready now has had its turn, also for a combinator. For a step of the loop.
+    void yield() const noexcept { loop_->make_ready_here(*host_); }
 
     /// The frame that waits, or whose combinator does.
     frame* waiting_frame() const noexcept {
@@ -80,13 +80,6 @@ public:
 private:
     step* host_;
     scheduler* loop_;
-};
-
-/// The waker of a task on the running loop, for awaiters that are made ready by themselves.
-class task_waker : public waker {
-public:
-    task_waker(frame& f, scheduler& loop) noexcept : waker(f, loop) {}
-    void yield() const noexcept { loop().make_ready_here(host()); }
 };
 
 }  // namespace detail

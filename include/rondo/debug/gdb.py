@@ -219,6 +219,7 @@ OPERATIONS = {
 # Suspensions of other kinds than hosts, which have an awaiter.
 COMPOSITES = {
     "task_awaiter": "a task",
+    "yielded": "yield",
     "next_awaiter": "async_generator::next",
     "race_each": "when_any",
     "race_range": "when_any",
@@ -228,6 +229,8 @@ COMPOSITES = {
     "group_wait": "with_task_group",
     "stoppable": "with_stop_token",
 }
+
+NOWHERE = 2**32 - 1  # the place of a timer that is never to be set
 
 HOSTS = {"waiting_host": "an operation", "native_host": "an awaiter", "foreign_host": "a foreign awaitable"}
 
@@ -316,7 +319,7 @@ class Loop:
         if keeper is not None and str(awaiter.base(self.namespace + "waiter")["state_"].value()).endswith("::detached"):
             return Wait(f"{what} ({keeper} is gone)")
         if what == "sleep":
-            return Wait("sleep (for ever)" if int(awaiter["is_endless_"]) else what, due=self.due(awaiter["timer_"]))
+            return Wait("sleep (for ever)" if int(awaiter["timer_"]["place_"]) == NOWHERE else what, due=self.due(awaiter["timer_"]))
         if kind == "join_awaiter":
             return Wait(what, on=awaiter["task_"].target().base(self.namespace + "root").address)
         if kind.startswith("acquire_awaiter"):
@@ -326,7 +329,7 @@ class Loop:
         return Wait(what)
 
     def due(self, timer):
-        if not int(timer["set_"]):
+        if not int(timer["who_"]):
             return None
         return self.moment(self.timers[int(timer["place_"])]["deadline"])
 
@@ -456,9 +459,9 @@ class Task:
         self.number = int(root["number_"])
         self.waits = []  # for another task: that, the frame, and for what it holds; None: for its end
         self.name = "main"
-        if outline(class_of(root.address)[0]) != "main_task":
-            name = word_at(root["name_"].address)
-            self.name = text_at(name) if name else "a task"
+        kind = outline(class_of(root.address)[0])
+        if kind != "main_task":
+            self.name = text_at(word_at(root["name_"].address)) if kind == "named" else "a task"
 
 
 class Frame:

@@ -12,6 +12,7 @@
 #include <utility>
 
 #if RONDO_HAS_THREADS
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #else
@@ -25,6 +26,11 @@ namespace rondo::inline RONDO_ABI {
 class default_driver final : public driver {
 public:
     default_driver() = default;
+    /// The waiting thread may destroy it as soon as it is woken: the others must be through.
+    ~default_driver() override {
+        while (waking_.load(std::memory_order_acquire) != 0) {
+        }
+    }
 
     time_point now() noexcept override { return time_point::clock::now(); }
 
@@ -39,16 +45,20 @@ public:
     }
 
     void wake() noexcept override {
-        // Notified under the lock: the waiting thread may destroy this object as soon as it can take it.
-        std::lock_guard lock(mutex_);
-        woken_ = true;
-        changed_.notify_one();
+        waking_.fetch_add(1, std::memory_order_relaxed);
+        {
+            std::lock_guard lock(mutex_);
+            woken_ = true;
+        }
+        changed_.notify_one();  // without the lock, which the woken thread takes at once
+        waking_.fetch_sub(1, std::memory_order_release);
     }
 
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
     bool woken_ = false;
+    std::atomic<int> waking_{0};  // threads inside wake()
 };
 
 #else

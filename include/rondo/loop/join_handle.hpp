@@ -146,10 +146,16 @@ struct detail::spawn_access {
     /// Makes `t` a task of its own that belongs to `h`.
     template <class T>
     static join_handle<T> spawn(home& h, task<T>& t, std::string_view name) {
-        auto label = spawned<T>::copy_of(name);
-        auto* const record = new spawned<T>(h, t, std::move(label));
-        h.adopt(*record);
-        return join_handle<T>(*record);
+        spawned<T>& record = name.empty() ? *new spawned<T>(h, t) : make_named(h, t, name);
+        h.adopt(record);
+        return join_handle<T>(record);
+    }
+
+private:
+    template <class T>
+    [[gnu::noinline]] static spawned<T>& make_named(home& h, task<T>& t, std::string_view name) {
+        auto label = named<T>::copy_of(name);
+        return *new named<T>(h, t, std::move(label));
     }
 };
 

@@ -9,6 +9,8 @@
 #include <rondo/loop/detail/saturate.hpp>
 
 #include <chrono>
+#include <memory>
+#include <type_traits>
 
 namespace rondo::inline RONDO_ABI {
 
@@ -25,10 +27,15 @@ public:
     bool await_ready() const noexcept { return false; }
     void await_suspend(waker w) {
         rounds& loop = static_cast<rounds&>(w.loop());
-        if (is_over(loop)) return w.yield();
+        const bool is_over = this->is_over(loop);
         const time_point deadline = this->deadline(loop);
-        is_endless_ = deadline == (time_point::max)();
-        if (!is_endless_) timer_.set(loop.timers(), deadline, w);
+        std::construct_at(&timer_);
+        if (is_over)
+            w.yield();
+        else if (deadline == (time_point::max)())
+            timer_.set_endless();
+        else
+            timer_.set(loop.timers(), deadline, w.host());
     }
     void await_resume() const noexcept {}
     bool await_cancel() noexcept {
@@ -36,7 +43,7 @@ public:
         return true;
     }
     wait_info await_describe() const noexcept {
-        wait_info info(is_endless_ ? "sleep (for ever)" : "sleep", nullptr);
+        wait_info info(timer_.is_endless() ? "sleep (for ever)" : "sleep", nullptr);
         if (timer_.is_set()) info.due = timer_.deadline().time_since_epoch().count();
         return info;
     }
@@ -55,9 +62,10 @@ private:
             return when_;
     }
 
-    When when_;
-    timer timer_;
-    bool is_endless_ = false;
+    union {
+        When when_;    // until it waits
+        timer timer_;  // from then on
+    };
 };
 
 template <class When>

@@ -30,7 +30,8 @@ public:
     bool is_detached() const noexcept { return state_ == state::detached; }
 
     /// Takes it out of its list. True if it had been granted: what it was given is the caller's to pass on.
-    bool leave() noexcept {
+    [[gnu::always_inline]] bool leave() noexcept {
+        if (state_ == state::idle) return false;  // it did not have to wait, or has been told
         if (is_linked()) unlink();
         const bool granted = is_granted();
         if (granted) state_ = state::idle;

@@ -12,16 +12,15 @@ namespace detail {
 
 class yield_awaiter {
 public:
+    static constexpr bool only_yields = true;
+
     yield_awaiter() noexcept = default;
 
     bool await_ready() const noexcept { return false; }
-    template <std::derived_from<waker> Waker>
-    void await_suspend(Waker w) const noexcept {
-        w.yield();
-    }
+    void await_suspend(waker w) const noexcept { w.yield(); }
     void await_resume() const noexcept {}
     bool await_cancel() const noexcept { return true; }
-    wait_info await_describe() const noexcept { return wait_info("yield", nullptr); }
+    wait_info await_describe() const noexcept { return yielded::wait().describe(); }
 };
 
 class [[nodiscard("co_await it")]] yielding {

@@ -149,7 +149,7 @@ private:
     };
 
     /// Gives room to those who wait for it, and messages likewise.
-    void settle() noexcept {
+    [[gnu::noinline]] void settle() noexcept {
         this->let_in();
         while (!poppers_.empty() && (!empty() || is_drained())) {
             auto& p = static_cast<detail::pop_awaiter<T>&>(poppers_.front());
@@ -186,13 +186,11 @@ public:
             q_->poppers_.add(*this, w);
         }
     }
-    std::optional<T> await_resume() {
-        if (leave()) {
-            if (!promised_) return std::nullopt;
-            --q_->promised_;
-            return q_->take(0);
-        }
-        return q_->try_pop();
+    [[gnu::always_inline]] std::optional<T> await_resume() {
+        if (!leave()) return q_->try_pop();
+        if (!promised_) return std::nullopt;
+        --q_->promised_;
+        return q_->take(0);
     }
     bool await_cancel() noexcept {
         if (!is_detached() && leave() && promised_) {

@@ -190,7 +190,7 @@ public:
         if (!q_->empty()) slot_ = &q_->reserve();
         q_->receivers_.grant(*this, w);
     }
-    std::optional<delivery<T>> await_resume() noexcept {
+    [[gnu::always_inline]] std::optional<delivery<T>> await_resume() noexcept {
         if (!leave()) return q_->try_receive();
         if (slot_ == nullptr) return std::nullopt;
         return q_->lease(*slot_);

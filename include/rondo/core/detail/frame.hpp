@@ -83,8 +83,9 @@ public:
     /// The frame that waits; null at the root of a tree.
     virtual frame* parent() noexcept = 0;
 
-    /// Whether the child is a task of its own, with a name perhaps.
-    virtual bool is_root() const noexcept { return false; }
+    /// The number of the child, if it is a task of its own, with a name perhaps; else zero.
+    virtual std::uint32_t task_number() const noexcept { return 0; }
+    bool is_root() const noexcept { return task_number() != 0; }
 
 protected:
     ~owner() = default;
@@ -145,9 +146,27 @@ private:
     constexpr first_step() noexcept = default;
 };
 
-/// Base of every promise. Its alignment fixes where a promise lies in its coroutine's frame, whatever the
-/// result type, so that the handle can be found from the base alone.
-class alignas(std::max_align_t) frame : public step {
+/// What a frame waits on that only lets others go first: it is on the ready list, too.
+class yielded final : public suspension {
+public:
+    static suspension& wait() noexcept {
+        static constinit yielded only;
+        return only;
+    }
+    withdrawal withdraw(bool) noexcept override { return withdrawal::done; }
+    wait_info describe() const noexcept override { return wait_info("yield", nullptr); }
+
+private:
+    constexpr yielded() noexcept = default;
+};
+
+/// Two pointers come before a promise in its coroutine's frame, and what its alignment needs. The same for all result types, so that
+/// the handle can be found from the base alone.
+inline constexpr std::size_t promise_alignment =
+    2 * sizeof(void*) % alignof(std::max_align_t) == 0 ? alignof(void*) : alignof(std::max_align_t);
+
+/// Base of every promise.
+class alignas(promise_alignment) frame : public step {
 public:
     frame() noexcept : step(kind::resume) {}
 
@@ -167,7 +186,7 @@ public:
     /// A coroutine of the library that does nothing but wait for something on a user's behalf.
     bool stands_in() const noexcept { return *where.file_name() == '\0'; }
 
-    std::uint32_t since;             // the loop's ticks when it was suspended; of one that awaits a task: not set
+    std::uint32_t since;  // the loop's ticks when it was suspended; not set where it awaits a task, or yields
     suspension* waits_on = nullptr;  // null: running, or not on any list to be started
     owner* reports_to;               // set by whoever starts it
     union {                          // not initialised: most children never wait

@@ -72,8 +72,10 @@ private:
 
     static constexpr std::size_t granule = 16;
     static constexpr std::size_t classes = 64;
-    static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
-    static constexpr std::size_t rounded(std::size_t size) noexcept { return (class_of(size) + 1) * granule; }
+    // Class n has room for 16n + 8 bytes: what is left of a block of 16n + 16 when malloc has taken a word for itself.
+    static constexpr std::size_t class_of(std::size_t size) noexcept { return (size + granule / 2 - 1) / granule; }
+    static constexpr std::size_t room_of(std::size_t index) noexcept { return index * granule + granule / 2; }
+    static constexpr std::size_t rounded(std::size_t size) noexcept { return room_of(class_of(size)); }
 
     // Neither is inlined: they are the rare way, and would swell every coroutine.
     [[gnu::noinline]] void* allocate_slowly(std::size_t size) {
@@ -121,7 +123,7 @@ private:
                 ::operator delete(first);
             }
             while (block* const first = poisoned_[index]) {
-                unpoison(first, (index + 1) * granule);
+                unpoison(first, room_of(index));
                 poisoned_[index] = first->next;
                 --poisoned_count_;
                 --taken_;

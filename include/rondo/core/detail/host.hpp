@@ -31,12 +31,27 @@ public:
     explicit host_base(A&& a) : awaiter_(get_awaiter(std::forward<A>(a))) {}
 
     bool await_ready() { return static_cast<bool>(awaiter_.await_ready()); }
-    decltype(auto) await_resume() { return awaiter_.await_resume(); }
+    [[gnu::always_inline]] decltype(auto) await_resume() { return awaiter_.await_resume(); }
     wait_info describe() const noexcept override { return describe_awaiter(awaiter_); }
 
 protected:
     ~host_base() = default;
     awaiter_of<A> awaiter_;
+};
+
+/// An operation that is over as soon as others have had their turn. Nothing of it lies in the frame.
+template <class A>
+class yielding_host final {
+public:
+    explicit yielding_host(A&&) noexcept {}
+
+    bool await_ready() const noexcept { return false; }
+    template <std::derived_from<frame> Promise>
+    void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+        scheduler::current()->make_ready_here(h.promise());
+        h.promise().waits_on = &yielded::wait();
+    }
+    void await_resume() const noexcept {}
 };
 
 /// An operation of the library.
@@ -48,7 +63,7 @@ public:
     template <std::derived_from<frame> Promise>
     void await_suspend(std::coroutine_handle<Promise> h) {
         scheduler& loop = *scheduler::current();
-        this->awaiter_.await_suspend(task_waker(h.promise(), loop));
+        this->awaiter_.await_suspend(waker(h.promise(), loop));
         h.promise().since = loop.ticks();
         h.promise().waits_on = this;  // only now: until here the frame counts as running
     }
@@ -180,7 +195,20 @@ private:
 };
 
 template <class A>
-using host_for = std::conditional_t<waiting_awaiter<awaiter_of<A>>, waiting_host<A>,
-                                    std::conditional_t<native_awaiter<awaiter_of<A>>, native_host<A>, foreign_host<A>>>;
+struct host_of {
+    using type = foreign_host<A>;
+};
+template <class A>
+    requires native_awaiter<awaiter_of<A>>
+struct host_of<A> {
+    using type = native_host<A>;
+};
+template <class A>
+    requires waiting_awaiter<awaiter_of<A>>
+struct host_of<A> {
+    using type = std::conditional_t<yielding_awaiter<awaiter_of<A>>, yielding_host<A>, waiting_host<A>>;
+};
+template <class A>
+using host_for = typename host_of<A>::type;
 
 }  // namespace rondo::inline RONDO_ABI::detail

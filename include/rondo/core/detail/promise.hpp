@@ -73,7 +73,7 @@ public:
         return true;
     }
 
-    T await_resume() {
+    [[gnu::always_inline]] T await_resume() {
         class destroy_at_end {
         public:
             explicit destroy_at_end(frame& f) noexcept : f_(f) {}

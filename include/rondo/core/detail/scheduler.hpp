@@ -55,9 +55,10 @@ public:
 
     /// Puts `s` behind all that is ready.
     void make_ready(step& s) noexcept {
-        if (current_ != this) [[unlikely]]
-            notify();
-        make_ready_here(s);
+        if (current_ == this) [[likely]]
+            make_ready_here(s);
+        else
+            make_ready_outside(s);
     }
     /// For a frame that has yet to start.
     void make_ready_to_start(frame& f) noexcept {
@@ -69,26 +70,15 @@ public:
 
     /// For what wakes tasks from outside the running loop: lets it know.
     void notify_if_outside() noexcept {
-        if (current_ != this && (!ready_.empty() || attention_)) notify();
+        if (current_ != this && (!ready_.empty() || attention_)) notify(true);
     }
 
     /// Runs `f` until it, and whatever goes on in the same step because it ended, is suspended. The stack
     /// stays flat: nobody resumes a parent from inside a child, and only a bounded number of children are
     /// started from inside their parents.
     void run(frame* f) noexcept {
-        for (;;) {
-            do {
-                running_ = f;
-                f->waits_on = nullptr;
-                f->resume();
-                running_ = nullptr;
-                if (!f->done()) break;
-                f = f->reports_to->child_ended(*f);
-            } while (f != nullptr);
-            if (next_ == nullptr) [[likely]]
-                return;
-            f = std::exchange(next_, nullptr);
-        }
+        resume(f);
+        go_on();
     }
 
     /// run() in the middle of the running frame's step.
@@ -103,6 +93,10 @@ public:
 
     std::uint32_t number_task() noexcept { return ++tasks_made_; }
 
+    /// The number of the task that running() belongs to, as noted in this step; zero: not yet.
+    std::uint32_t running_task() const noexcept { return running_ == nullptr ? 0 : task_; }
+    void note_running_task(std::uint32_t number) noexcept { task_ = number; }
+
     /// The time, in milliseconds since the loop was made, as it was last looked at.
     std::uint32_t ticks() const noexcept { return ticks_; }
 
@@ -111,8 +105,8 @@ public:
     /// and no suspension); deeper ones go through the trampoline.
     bool start(frame& child) noexcept {
         if (--nesting_ < 0) [[unlikely]] {
-            ++nesting_;
-            next_ = &child;
+            nesting_ = 0;
+            go_on_with(child);
             return false;
         }
         child.resume();
@@ -121,7 +115,10 @@ public:
     }
 
     /// `f`, which is suspended, goes on in this step, when the frame that runs has suspended itself.
-    void go_on_with(frame& f) noexcept { next_ = &f; }
+    void go_on_with(frame& f) noexcept {
+        next_ = &f;
+        attention_ = true;
+    }
 
     /// Takes one from what a step may do without waiting. False: this operation is to go through the ready list.
     bool spend() noexcept { return --budget_ >= 0; }
@@ -142,14 +139,40 @@ protected:
     scheduler() noexcept = default;
     ~scheduler() = default;
 
-    /// Something becomes ready while the loop is not running.
-    virtual void notify() noexcept = 0;
+    /// Something becomes ready while the loop is not running. `is_news`: nothing was before.
+    virtual void notify(bool is_news) noexcept = 0;
+
+    void begin_step() noexcept {
+        budget_ = budget_of_a_step;
+        task_ = 0;
+    }
+
+    /// The first part of run(): calls for attention if there is another.
+    void resume(frame* f) noexcept {
+        do {
+            running_ = f;
+            f->waits_on = nullptr;
+            f->resume();
+            running_ = nullptr;
+            if (!f->done()) break;
+            task_ = 0;
+            f = f->reports_to->child_ended(*f);
+        } while (f != nullptr);
+    }
+    /// The second part: what was left to the trampoline.
+    void go_on() noexcept {
+        while (next_ != nullptr) {
+            task_ = 0;
+            resume(std::exchange(next_, nullptr));
+        }
+    }
 
     static constexpr int budget_of_a_step = 128;
     static constexpr int max_nesting = 24;
 
     intrusive_list<step> ready_;
     int budget_ = budget_of_a_step;
+    std::uint32_t task_ = 0;
     bool attention_ = false;  // something is to be done at the end of the step
     branch* pending_ = nullptr;
     frame* running_ = nullptr;
@@ -159,6 +182,11 @@ protected:
 private:
     frame* next_ = nullptr;      // to be resumed by the trampoline
     int nesting_ = max_nesting;  // how many more children may be started from inside their parents
+
+    [[gnu::noinline]] void make_ready_outside(step& s) noexcept {
+        notify(ready_.empty());
+        make_ready_here(s);
+    }
 
     static inline thread_local constinit scheduler* current_ = nullptr;
 };

@@ -51,7 +51,7 @@ inline const frame* unwind_up(frame* f) noexcept {
 }
 
 /// What becomes of a result that a cancelled operation has nevertheless.
-enum class late_results { dropped, delivered };
+enum class late_results : unsigned char { dropped, delivered };
 
 /// Cancels the tree below `top`, no frame of which is running.
 inline void unwind(frame& top, late_results late) noexcept {

@@ -17,8 +17,7 @@ public:
     /// `deadline` max(): never.
     /// Throws: std::bad_alloc.
     void set(scheduler& loop, time_point deadline) {
-        if (deadline != (time_point::max)())
-            timer_.set(static_cast<rounds&>(loop).timers(), deadline, waker(*this, loop));
+        if (deadline != (time_point::max)()) timer_.set(static_cast<rounds&>(loop).timers(), deadline, *this);
     }
     void unset() noexcept { timer_.withdraw(); }
     /// For reports.

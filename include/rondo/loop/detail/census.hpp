@@ -116,7 +116,7 @@ private:
             if (f->reports_to->is_root()) {
                 if (parent != nullptr) waits_[above.back().second].emplace_back(size(), parent, nullptr);
                 roots_.entries.emplace_back(static_cast<root*>(f->reports_to), size());
-                numbers_.entries.emplace_back(static_cast<root*>(f->reports_to)->number(), size());
+                numbers_.entries.emplace_back(static_cast<root*>(f->reports_to)->task_number(), size());
                 above.emplace_back(f, size());
                 tasks_.push_back(static_cast<root*>(f->reports_to));
                 waits_.emplace_back();

@@ -50,6 +50,7 @@ public:
     result_of_drive drive(root* main, bool alone) {
         enter();
         scope current(*this);
+        const mailbox::looking looks(box());
         const main_scope running(main_, main);
         const bool ends_all = alone || main == nullptr;
         winding_down down(*this);
@@ -63,8 +64,10 @@ public:
                 if (main != nullptr && (!alone || tasks_.empty())) main->cancel();
                 if (has_ended(main, r.how)) break;
             }
-            if (!ready_.empty()) look();
-            round();
+            if (r.how == ending::done)
+                rounds_while_ready();
+            else
+                round();
             if (!is_idle() || has_failures() || (r.how == ending::done && box().is_stopped())) continue;
             if (has_ended(main, r.how)) break;
             if (can_wait()) {
@@ -88,7 +91,7 @@ public:
         std::size_t steps = 0;
         {
             scope current(*this);
-            look();
+            const mailbox::looking looks(box());
             steps = round();
         }
         if (std::exception_ptr failure = take_failure()) rethrow(std::move(failure));
@@ -111,6 +114,7 @@ public:
 
     /// All tasks, and what each waits for.
     std::string report_tasks() {
+        const scope current(*this);
         reporter r(*this, now(), main_, tasks_);
         r.say("rondo: " + std::to_string(r.tasks()) + " tasks, " + std::to_string(timers().size()) + " timers\n");
         r.tell_all();
@@ -127,6 +131,7 @@ public:
     /// Cancels all tasks and runs until they have ended; what nothing can resume is destroyed. Returns the first exception that nobody took.
     std::exception_ptr finish() noexcept {
         scope current(*this);
+        const mailbox::looking looks(box());
         winding_down down(*this);
         closed_ = true;
         std::exception_ptr first;

@@ -30,8 +30,9 @@ public:
         if (!inside) return false;
         mail* first = letters_.load(std::memory_order_relaxed);
         do m.next_mail = first;
-        while (!letters_.compare_exchange_weak(first, &m, std::memory_order_release, std::memory_order_relaxed));
-        if (first == nullptr) driver_->wake();  // otherwise a wake-up is already on its way
+        while (!letters_.compare_exchange_weak(first, &m, std::memory_order_seq_cst, std::memory_order_relaxed));
+        // If it is not the first, a wake-up is already on its way.
+        if (first == nullptr && !looks_.load(std::memory_order_seq_cst)) driver_->wake();
         return true;
     }
 
@@ -52,6 +53,26 @@ public:
         if (holds_.fetch_sub(1, std::memory_order_release) == 1 && inside) driver_->wake();
     }
     bool is_held() const noexcept { return holds_.load(std::memory_order_acquire) != 0; }
+
+    /// While the loop looks into it between rounds by itself, it is not woken for letters.
+    class looking {
+    public:
+        explicit looking(mailbox& m) noexcept : box_(m) { box_.looks_.store(true, std::memory_order_relaxed); }
+        looking(const looking&) = delete;
+        looking& operator=(const looking&) = delete;
+        ~looking() {
+            if (!box_.stops_looking()) box_.driver_->wake();
+        }
+
+    private:
+        mailbox& box_;
+    };
+    /// Before the loop waits. False: there is a letter already.
+    bool stops_looking() noexcept {
+        looks_.store(false, std::memory_order_seq_cst);
+        return letters_.load(std::memory_order_seq_cst) == nullptr;
+    }
+    void looks_again() noexcept { looks_.store(true, std::memory_order_relaxed); }
 
     bool has_letters() const noexcept { return letters_.load(std::memory_order_relaxed) != nullptr; }
 
@@ -104,11 +125,13 @@ private:
 
     scheduler* const loop_;
     driver* const driver_;
-    std::atomic<mail*> letters_{nullptr};
-    std::atomic<unsigned> visitors_{0};
     std::atomic<unsigned> references_{1};
     std::atomic<std::size_t> holds_{0};
     std::atomic<bool> stop_{false};
+    std::atomic<bool> looks_{false};
+    // On a cache line of their own: what every post writes.
+    alignas(64) std::atomic<mail*> letters_{nullptr};
+    std::atomic<unsigned> visitors_{0};
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

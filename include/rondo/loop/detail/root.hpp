@@ -39,10 +39,8 @@ public:
     inline frame* child_ended(frame& f) noexcept final;
     inline frame* child_unwound(frame& f) noexcept final;
     inline frame* parent() noexcept final;
-    bool is_root() const noexcept final { return true; }
-
     /// Tells it from all others, also from later ones at the same address.
-    std::uint32_t number() const noexcept { return number_; }
+    std::uint32_t task_number() const noexcept final { return number_; }
 
 protected:
     root(home& h, frame& top) noexcept;
@@ -60,8 +58,8 @@ private:
     inline frame* end(frame* f) noexcept;
 
     home* home_;
-    bool outlives_close_ = false;
     std::uint32_t number_;
+    bool outlives_close_ = false;
 };
 
 class home {
@@ -141,13 +139,21 @@ inline root::root(home& h, frame& top) noexcept : branch(&top), home_(&h), numbe
 
 inline scheduler& root::loop() const noexcept { return home_->loop(); }
 
+[[gnu::noinline]] inline std::uint32_t find_running_task(scheduler& here) noexcept {
+    frame* f = here.running();
+    std::uint32_t number = 0;
+    for (int depth = 0; f != nullptr && number == 0 && depth < 64; ++depth, f = f->reports_to->parent())
+        number = f->reports_to->task_number();
+    here.note_running_task(number);
+    return number;
+}
+
 /// The number of the task that runs on this thread; zero for none, or one that is nested too deeply to look.
 inline std::uint32_t running_task() noexcept {
-    const scheduler* const here = scheduler::current();
-    frame* f = here == nullptr ? nullptr : here->running();
-    for (int depth = 0; f != nullptr && depth < 64; ++depth, f = f->reports_to->parent())
-        if (f->reports_to->is_root()) return static_cast<root*>(f->reports_to)->number();
-    return 0;
+    scheduler* const here = scheduler::current();
+    if (here == nullptr) return 0;
+    if (const std::uint32_t known = here->running_task(); known != 0) return known;
+    return find_running_task(*here);
 }
 
 inline void root::cancel() noexcept {

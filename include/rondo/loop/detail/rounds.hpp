@@ -91,28 +91,22 @@ protected:
 
     /// One round. Left early when a step asks for it, or somebody must be told of a failure. Returns the number of steps.
     std::size_t round() {
+        begin_round();
+        return take_batch();
+    }
+
+    /// Rounds, until nothing is ready or a round was left.
+    [[gnu::noinline]] void rounds_while_ready() {
         leaves_ = false;
-        collect_letters();
-        fire_timers();
-        if (attention_) attend();
-        if (steering_ == nullptr) [[likely]]
-            batch_.splice_back(ready_);
-        else
-            take_chosen();
-        std::size_t steps = 0;
-        while (!batch_.empty()) {
-            take(batch_.pop_front());
-            ++steps;
-            if (attention_) [[unlikely]] {
-                attend();
-                if (leaves_ || !failures_.empty()) break;
-            }
-        }
-        if (!batch_.empty()) {
-            batch_.splice_back(ready_);
-            ready_.splice_back(batch_);
-        }
-        return steps;
+        do {
+            if (!is_undisturbed()) [[unlikely]]
+                begin_round();
+            else if (!ready_.empty() && ready_.has_one())
+                (void)take_and_attend(ready_.pop_front());
+            else
+                batch_.splice_back(ready_);
+            take_batch();
+        } while (!ready_.empty() && !leaves_ && !box_->is_stopped());
     }
 
     /// Drops what is ready, unrun, and tells the handler of failures, until there is neither.
@@ -130,12 +124,11 @@ protected:
     bool is_idle() const noexcept { return ready_.empty() && last_.empty() && !box_->has_letters() && !attention_; }
 
     /// Lets the driver look for events without waiting, so that they are not starved.
-    void look() {
-        if (outstanding != 0) driver_->wait(now());
-    }
+    void look() { driver_->wait(now()); }
     /// Waits for the earliest timer, or until the driver is woken.
     void wait() {
-        driver_->wait(earliest_timer());
+        if (box_->stops_looking()) driver_->wait(earliest_timer());
+        box_->looks_again();
         time_passed_ = true;
     }
     std::optional<time_point> earliest_timer() const noexcept {
@@ -170,15 +163,48 @@ protected:
 
 private:
     /// What was posted before comes first. As the current loop, for what arrives must not notify in turn.
-    void notify() noexcept override {
+    void notify(bool is_news) noexcept override {
         {
             const scope current(*this);
             collect_letters();
         }
-        driver_->wake();
+        if (is_news) driver_->wake();
     }
     void collect_letters() noexcept {
         for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->arrive(*this);
+    }
+
+    /// Whether a round consists of what is ready and nothing else.
+    bool is_undisturbed() const noexcept {
+        return timers_.empty() && !time_passed_ && outstanding == 0 && !box_->has_letters() && !attention_ &&
+               steering_ == nullptr;
+    }
+
+    [[gnu::noinline]] void begin_round() {
+        if (outstanding != 0 && !ready_.empty()) look();
+        leaves_ = false;
+        collect_letters();
+        if (!timers_.empty() || time_passed_) fire_timers();
+        if (attention_) attend();
+        if (steering_ == nullptr) [[likely]]
+            batch_.splice_back(ready_);
+        else
+            take_chosen();
+    }
+
+    std::size_t take_batch() noexcept {
+        std::size_t steps = 0;
+        while (!batch_.empty()) {
+            ++steps;
+            if (!take_and_attend(batch_.pop_front())) break;
+        }
+        return steps;
+    }
+
+    /// False: the round is to be left.
+    bool take_and_attend(step& s) noexcept {
+        take(s);
+        return !attention_ || attend_and_go_on();
     }
 
     void take_chosen() noexcept {
@@ -193,11 +219,15 @@ private:
 
     /// The one place where anything is resumed.
     void take(step& s) noexcept {
-        budget_ = budget_of_a_step;
+        begin_step();
         if (s.turn() == step::kind::resume) [[likely]]
-            run(&static_cast<frame&>(s));
-        else if (s.turn() == step::kind::put_off)
-            go_on(static_cast<frame&>(s));
+            resume(&static_cast<frame&>(s));
+        else
+            take_other(s);
+    }
+    [[gnu::noinline]] void take_other(step& s) noexcept {
+        if (s.turn() == step::kind::put_off)
+            resume_put_off(static_cast<frame&>(s));
         else if (s.turn() == step::kind::unwind)
             unwind_up(&static_cast<frame&>(s));
         else if (s.turn() == step::kind::operand)
@@ -206,9 +236,9 @@ private:
             answer(static_cast<call&>(s));
     }
 
-    void go_on(frame& f) noexcept {
+    void resume_put_off(frame& f) noexcept {
         f.set_turn(step::kind::resume);
-        run(&f);
+        resume(&f);
     }
 
     void answer(call& c) noexcept {
@@ -216,7 +246,18 @@ private:
         guarded([&] { c(); }, [&](std::exception_ptr error) { report(std::move(error)); });
     }
 
-    /// After a step that asked for it: cancellations that were put off, failures.
+    /// The rest of a step that asked for it, and what is to be done after it. False: the round is to be left.
+    [[gnu::noinline]] bool attend_and_go_on() noexcept {
+        go_on();
+        attend();
+        if (failures_.empty() && !leaves_) return true;
+        leaves_ = true;
+        batch_.splice_back(ready_);
+        ready_.splice_back(batch_);
+        return false;
+    }
+
+    /// Cancellations that were put off, failures.
     void attend() noexcept {
         attention_ = false;
         while (pending_ != nullptr) {
@@ -224,16 +265,15 @@ private:
             forget(b);
             b.cancel(*this, b.pending().late);
         }
-        tell_handler();
+        if (!unreported_.empty()) tell_handler();
     }
 
-    void fire_timers() noexcept {
-        if (timers_.empty() && !time_passed_) return;
+    [[gnu::noinline]] void fire_timers() noexcept {
         const time_point present = now();
         ticks_ = static_cast<std::uint32_t>(
             std::chrono::duration_cast<std::chrono::milliseconds>(present - made_at_).count());
         time_passed_ = false;
-        while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire();
+        while (!timers_.empty() && timers_.next_deadline() <= present) static_cast<timer&>(timers_.pop()).fire(*this);
     }
 
     std::unique_ptr<driver> driver_;
@@ -251,12 +291,12 @@ private:
 };
 
 inline const time_point& timer::deadline() const noexcept {
-    return static_cast<rounds&>(waker_.loop()).timers().deadline_of(*this);
+    return static_cast<rounds*>(scheduler::current())->timers().deadline_of(*this);
 }
 
 inline void timer::withdraw() noexcept {
-    if (set_) static_cast<rounds&>(waker_.loop()).timers().remove(*this);
-    set_ = false;
+    if (is_set()) static_cast<rounds*>(scheduler::current())->timers().remove(*this);
+    who_ = nullptr;
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -21,22 +21,13 @@ namespace rondo::inline RONDO_ABI::detail {
 
 /// Kept alive by its task while that runs, and by its users: the handle and the awaiter of a joiner.
 template <class T>
-class spawned final : public root, public from_frame_pool {
+class spawned : public root, public from_frame_pool {
 public:
-    /// A copy of `name`; null if that is empty.
-    static std::unique_ptr<char[]> copy_of(std::string_view name) {
-        if (name.empty()) return nullptr;
-        std::unique_ptr<char[]> copy(new char[name.size() + 1]);
-        std::memcpy(copy.get(), name.data(), name.size());
-        copy[name.size()] = '\0';
-        return copy;
-    }
-
     /// Starts with one user, the handle. Throws for an empty task.
-    spawned(home& h, task<T>& t, std::unique_ptr<char[]> name)
-        : root(h, task_access::release(t)), name_(std::move(name)) {}
+    spawned(home& h, task<T>& t) : root(h, task_access::release(t)), joiner_() {}
+    virtual ~spawned() { std::destroy_at(&outcome_); }
 
-    const char* name() const noexcept override { return name_.get(); }
+    const char* name() const noexcept override { return nullptr; }
     std::exception_ptr failure() const noexcept override {
         return outcome_.has_error() && !delivered_ ? outcome_.error() : std::exception_ptr();
     }
@@ -64,9 +55,11 @@ public:
         waiting_ = false;
     }
     void wake_when_done(waker joiner) noexcept {
-        joiner_ = joiner;
         waiting_ = true;
-        if (done()) joiner_.wake();
+        if (done())
+            joiner.wake();
+        else
+            joiner_ = joiner;
     }
 
     /// The outcome, for the joiner alone.
@@ -91,11 +84,13 @@ public:
 private:
     frame* ended(frame* f) noexcept override {
         retain();  // destructors in the frame may drop the handle
+        const waker joiner = joiner_;
+        std::construct_at(&outcome_);
         if (f != nullptr)
             detail::collect(*f, outcome_);
         else
             outcome_.set_cancelled();
-        if (waiting_) joiner_.wake();
+        if (waiting_) joiner.wake();
         using ending = home::ending;
         frame* const next = where().is_over(*this, f == nullptr           ? ending::cancelled
                                                    : outcome_.has_error() ? ending::with_failure
@@ -104,13 +99,34 @@ private:
         return next;
     }
 
-    std::unique_ptr<char[]> name_;
-    waker joiner_;
-    unsigned users_ = 1;
-    bool waiting_ = false;    // joiner_ is to be woken
+    bool waiting_ = false;    // somebody is to be woken
     bool claimed_ = false;    // somebody is joining, or has joined
     bool delivered_ = false;  // the outcome has been collected, or reported
-    result<T> outcome_;
+    unsigned users_ = 1;
+    union {
+        waker joiner_;       // until it has ended
+        result<T> outcome_;  // from then on
+    };
+};
+
+/// One with a name.
+template <class T>
+class named final : public spawned<T> {
+public:
+    named(home& h, task<T>& t, std::unique_ptr<char[]> name) : spawned<T>(h, t), name_(std::move(name)) {}
+
+    /// A copy of `name`.
+    static std::unique_ptr<char[]> copy_of(std::string_view name) {
+        std::unique_ptr<char[]> copy(new char[name.size() + 1]);
+        std::memcpy(copy.get(), name.data(), name.size());
+        copy[name.size()] = '\0';
+        return copy;
+    }
+
+    const char* name() const noexcept override { return name_.get(); }
+
+private:
+    std::unique_ptr<char[]> name_;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

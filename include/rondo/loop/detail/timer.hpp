@@ -8,34 +8,32 @@
 #include <rondo/core/resumer.hpp>
 #include <rondo/loop/driver.hpp>
 
+#include <utility>
+
 namespace rondo::inline RONDO_ABI::detail {
 
+/// Which loop it belongs to it does not say: all its calls are made while that one is current.
 class timer : public timer_node {
 public:
     timer() noexcept = default;
 
-    bool is_set() const noexcept { return set_; }
+    bool is_set() const noexcept { return who_ != nullptr; }
 
     /// Throws: std::bad_alloc.
-    void set(timer_heap<time_point>& timers, time_point deadline, waker w) {
+    void set(timer_heap<time_point>& timers, time_point deadline, step& who) {
         timers.insert(*this, deadline);
-        waker_ = w;
-        set_ = true;
+        who_ = &who;
     }
 
     /// To be called when the heap has given it out.
-    void fire() noexcept {
-        set_ = false;
-        waker_.wake();
-    }
+    void fire(scheduler& loop) noexcept { waker(*std::exchange(who_, nullptr), loop).wake(); }
 
     // In rounds.hpp, with the heap:
     void withdraw() noexcept;                     // takes it out if it is set
     const time_point& deadline() const noexcept;  // of one that is set
 
 private:
-    waker waker_;
-    bool set_ = false;
+    step* who_ = nullptr;  // to be woken; null: not set
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

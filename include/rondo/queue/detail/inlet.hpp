@@ -26,6 +26,9 @@ inline std::size_t checked_capacity(std::size_t capacity) {
 template <class Queue, class T>
 class push_awaiter;
 
+/// What a push that waited has been told.
+enum class answer : unsigned char { none, stored, refused };
+
 /// Base of `Queue`, which has full(), append(v), which puts v at the end, appended(), to be called after, and the name of its push.
 template <class Queue, class T>
 class inlet {
@@ -89,7 +92,7 @@ protected:
     bool shut() noexcept {
         if (std::exchange(shut_, true)) return false;
         while (!pushers_.empty()) {
-            static_cast<push_awaiter<Queue, T>&>(pushers_.front()).refused_ = true;
+            static_cast<push_awaiter<Queue, T>&>(pushers_.front()).answer_ = answer::refused;
             pushers_.tell_front();
         }
         return true;
@@ -106,7 +109,7 @@ protected:
             else
                 guarded([&] { store(*p.value_, p.movable_); },
                         [&](std::exception_ptr error) { p.error_ = std::move(error); });
-            p.stored_ = true;
+            p.answer_ = answer::stored;
             pushers_.tell_front();  // it has happened, whatever becomes of the queue
         }
     }
@@ -139,21 +142,23 @@ public:
     bool await_ready() const noexcept { return may_go() && scheduler::current()->spend(); }
     void await_suspend(waker w) {
         if (!may_go()) return q_->pushers_.add(*this, w);
-        if (q_->shut_)
-            refused_ = true;
-        else
-            store();
+        if (q_->shut_) {
+            answer_ = answer::refused;
+            return w.put_off();
+        }
+        q_->store(*value_, movable_);
+        answer_ = answer::stored;
         w.put_off();
-        if (stored_) q_->queue().appended();
+        q_->queue().appended();
     }
-    void await_resume() {
+    [[gnu::always_inline]] void await_resume() {
         leave();
         if constexpr (!inlet_type::stores_without_throwing)
             if (error_) [[unlikely]]
                 rethrow(std::move(error_));
-        if (stored_) return;
-        if (refused_ || q_->shut_) raise<queue_closed>();
-        store();
+        if (answer_ == answer::stored) return;
+        if (answer_ == answer::refused || q_->shut_) raise<queue_closed>();
+        q_->store(*value_, movable_);
         q_->queue().appended();
     }
     bool await_cancel() noexcept {
@@ -164,7 +169,7 @@ public:
     bool await_failed() const noexcept {
         if constexpr (!inlet_type::stores_without_throwing)
             if (error_ != nullptr) return true;
-        return refused_;
+        return answer_ == answer::refused;
     }
     wait_info await_describe() const noexcept {
         return is_detached() ? wait_info(Queue::push_is_over, nullptr) : wait_info(Queue::push_name, &q_->queue());
@@ -174,16 +179,11 @@ private:
     friend inlet_type;
 
     bool may_go() const noexcept { return q_->shut_ || !q_->queue().full(); }
-    void store() {
-        q_->store(*value_, movable_);
-        stored_ = true;
-    }
 
     inlet_type* q_;
     const T* value_;
     bool movable_;
-    bool stored_ = false;
-    bool refused_ = false;
+    answer answer_ = answer::none;
     // What the move threw when the waiting push was served.
     [[no_unique_address]] std::conditional_t<inlet_type::stores_without_throwing, nothing, std::exception_ptr> error_;
 };

@@ -83,7 +83,7 @@ public:
         outcome_.set_cancelled();
         return combinator_->unwound();
     }
-    frame* parent() noexcept override { return combinator_->parent(); }
+    frame* parent() noexcept override { return combinator_->waiting(); }
 
 private:
     combinator* combinator_ = nullptr;
@@ -119,7 +119,7 @@ public:
     void withdraw() noexcept {
         if (state_ == state::waiting) {
             if (is_linked()) unlink();  // a yield
-            if (!awaiter_.await_cancel()) return;
+            if (!is_withdrawn()) return;
             state_ = state::over;
             combinator_->withdrawn();
         } else {
@@ -181,7 +181,7 @@ public:
         failed_ = false;
         combinator_->ungranted();
     }
-    frame* parent() noexcept override { return combinator_->parent(); }
+    frame* parent() noexcept override { return combinator_->waiting(); }
 
 private:
     enum class state : unsigned char { unstarted, waiting, granted, over };
@@ -197,6 +197,18 @@ private:
         state_ = state::over;
         error_ = std::move(error);
         if (counts) combinator_->granted(&error_);
+    }
+
+    /// Who has been granted something, and therefore cancels it, may run on another loop, or none.
+    bool is_withdrawn() noexcept {
+        scheduler& loop = combinator_->loop();
+        bool done = false;
+        {
+            const scheduler::scope current(loop);
+            done = awaiter_.await_cancel();
+        }
+        loop.notify_if_outside();
+        return done;
     }
 
     void give_back() noexcept {

@@ -66,6 +66,7 @@ public:
     void withdrawn() noexcept { --running_; }
 
     frame* parent() noexcept override { return parent_; }
+    frame* waiting() const noexcept { return parent_; }
     withdrawal withdraw(bool) noexcept override {
         ++running_;
         withdraw_operands();

@@ -10,6 +10,7 @@
 #include <rondo/loop/wait_list.hpp>
 
 #include <cstddef>
+#include <utility>
 
 namespace rondo::inline RONDO_ABI::detail {
 
@@ -22,8 +23,10 @@ public:
     bool is_free() const noexcept { return available_ != 0; }
     void take() noexcept { --available_; }
     void give(std::size_t n) noexcept {
-        available_ += n;
-        pass_on();
+        if (waiters_.empty())
+            available_ += n;
+        else
+            hand_over(n);
     }
 
     /// Takes a permit for one who does not have to wait, or lets him wait.
@@ -39,7 +42,7 @@ public:
     /// Lets `w`, who waits in another list, wait here instead.
     void admit(waiter& w) noexcept {
         wait_list::move(w, waiters_);
-        pass_on();
+        hand_over(std::exchange(available_, 0));
     }
 
 protected:
@@ -49,11 +52,10 @@ protected:
     std::size_t available() const noexcept { return available_; }
 
 private:
-    void pass_on() noexcept {
-        while (available_ != 0 && !waiters_.empty()) {
-            --available_;
-            waiters_.grant_front();
-        }
+    /// `n` permits, to those who wait.
+    [[gnu::noinline]] void hand_over(std::size_t n) noexcept {
+        for (; n != 0 && !waiters_.empty(); --n) waiters_.grant_front();
+        available_ += n;
     }
 
     std::size_t available_;
@@ -70,7 +72,7 @@ public:
 
     bool await_ready() const noexcept { return owner_->is_free() && scheduler::current()->spend(); }
     void await_suspend(waker w) noexcept { owner_->request(*this, w); }
-    Held await_resume() noexcept {
+    [[gnu::always_inline]] Held await_resume() noexcept {
         if (!leave()) owner_->take();
         return owner_->template held<Held>();
     }
