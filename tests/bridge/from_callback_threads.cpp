@@ -406,8 +406,8 @@ TEST_CASE("a thousand waiters, answered by four threads: none is forgotten") {
     for (int i = 0; i < waiters; ++i) handles.push_back(loop.spawn(asks(api)));
     loop.poll();
     REQUIRE(api.waiting.size() == waiters);
-    support::threads threads;
     std::atomic<int> next = 0;
+    support::threads threads;
     for (int thread = 0; thread < 4; ++thread) {
         threads.start([&] {
             for (int i = next++; i < waiters; i = next++) {
