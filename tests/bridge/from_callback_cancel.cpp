@@ -7,7 +7,7 @@
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
 #include <support/legacy.hpp>
-#include <support/sweep.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -43,7 +43,6 @@ using support::asks_and_notes;
 using support::legacy;
 using support::lines;
 using support::note_at_exit;
-using support::sweep;
 using support::tracked;
 
 std::string text_of(const std::exception_ptr& error) {
@@ -444,53 +443,54 @@ task<> answers_the_other_loop(legacy<int>& api) {
 
 // ---- Under disturbance ----
 
-class books {
+/// Each operation is delivered, fails or is withdrawn, at most once.
+class operations final : public support::swept {
 public:
-    books() = default;
-    int asked = 0;
-    int delivered = 0;
-    int failed = 0;
-    int withdrawn = 0;
-};
-
-/// `how`: 0 at once, 1 from a post, 2 fails from a post, 3 never.
-task<int> is_answered(books& b, int value, int how) {
-    std::optional<callback<int>> kept;
-    const auto start = [&](callback<int> done) {
-        ++b.asked;
-        if (how == 0) return done(value);
-        kept = std::move(done);
-        if (how == 3) return;
-        event_loop::current().post([value, how, copy = *kept] {
-            if (how == 1) return copy(value);
-            copy.fail(std::make_exception_ptr(std::runtime_error("second")));
-        });
-    };
-    try {
-        const int got = co_await from_callback<int>(start, [&b] { ++b.withdrawn; });
-        ++b.delivered;
-        co_return got;
-    } catch (const std::runtime_error&) {
-        ++b.failed;
+    task<> program() override {
+        co_await is_answered(1, way::at_once);
+        co_await is_answered(2, way::from_a_post);
+        co_await rondo::when_all(is_answered(3, way::from_a_post), is_answered(4, way::fails_in_a_post));
+        co_await rondo::when_any(is_answered(5, way::from_a_post), is_answered(6, way::never), support::stuck());
+        co_await rondo::try_with_timeout(0ms, is_answered(7, way::from_a_post));
+        auto spawned = rondo::spawn(is_answered(8, way::from_a_post));
+        co_await spawned;
     }
-    co_return 0;
-}
+    void check(support::disturbance by) override {
+        // One that was answered, and cancelled before its step, is none of the three.
+        REQUIRE(delivered + failed + withdrawn <= asked);
+        if (by != support::disturbance::none) return;
+        REQUIRE(asked == 8);
+        REQUIRE(delivered + failed + withdrawn == asked);
+    }
 
-task<> disturbed(books& b, sweep& s) {
-    s.point();
-    co_await is_answered(b, 1, 0);
-    s.point();
-    co_await is_answered(b, 2, 1);
-    s.point();
-    co_await rondo::when_all(is_answered(b, 3, 1), is_answered(b, 4, 2));
-    s.point();
-    co_await rondo::when_any(is_answered(b, 5, 1), is_answered(b, 6, 3), support::stuck());
-    co_await rondo::try_with_timeout(0ms, is_answered(b, 7, 1));
-    s.point();
-    auto spawned = rondo::spawn(is_answered(b, 8, 1));
-    co_await spawned;
-    s.point();
-}
+private:
+    enum class way { at_once, from_a_post, fails_in_a_post, never };
+
+    task<int> is_answered(int value, way how) {
+        const presence here(*this);
+        std::optional<callback<int>> kept;
+        const auto start = [&](callback<int> done) {
+            ++asked;
+            if (how == way::at_once) return done(value);
+            kept = std::move(done);
+            if (how == way::never) return;
+            event_loop::current().post([value, how, copy = *kept] {
+                if (how == way::from_a_post) return copy(value);
+                copy.fail(std::make_exception_ptr(std::runtime_error("second")));
+            });
+        };
+        try {
+            const int got = co_await from_callback<int>(start, [this] { ++withdrawn; });
+            ++delivered;
+            co_return got;
+        } catch (const std::runtime_error&) {
+            ++failed;
+        }
+        co_return 0;
+    }
+
+    int asked = 0, delivered = 0, failed = 0, withdrawn = 0;
+};
 
 }  // namespace
 
@@ -731,25 +731,5 @@ TEST_CASE("stop() while the main task waits for a callback withdraws it") {
 }
 
 TEST_CASE("wherever it is cancelled, each operation is delivered, failed or withdrawn, at most once") {
-    books b;
-    sweep undisturbed;
-    const auto program = [&](sweep& s) { return disturbed(b, s); };
-    const auto make = [&] { return disturbed(b, undisturbed); };
-    // One that was answered, and cancelled before its step, is none of the three.
-    const auto check = [&] {
-        CHECK(b.asked > 0);
-        CHECK(b.delivered + b.failed + b.withdrawn <= b.asked);
-        b = books();
-    };
-    const auto check_all = [&] {
-        CHECK(b.asked == 8);
-        CHECK(b.delivered + b.failed + b.withdrawn == b.asked);
-        b = books();
-    };
-    const auto check_any = [&] { b = books(); };
-    CHECK(rondo::testing::cancel_sweep(make, check) > 8);
-    CHECK(sweep::cancel_at_each_point(program, check_any).is_clean());
-    CHECK(sweep::destroy_after_each_round(program, check_any) > 3);
-    CHECK(rondo::testing::allocation_sweep(make, check_any) > 8);
-    sweep::shuffle(program, check_all, 20);
+    support::sweeps::all<operations>(40, 7);
 }

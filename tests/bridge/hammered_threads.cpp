@@ -167,6 +167,27 @@ void go(std::unique_ptr<event_loop>& loop, era& e) {
     e.is_gone = true;
 }
 
+/// Loops that come and go, one after another, while eight threads post to them; `live(loop, e, i)` is what the ith one does before it goes.
+template <class Live>
+void come_and_go(int loops, bool are_stopped, Live live) {
+    {
+        stage s;
+        s.enter([are_stopped](era& e, int thread) { e.hammer(thread, are_stopped); });
+        for (int i = 0; i < loops; ++i) {
+            auto loop = std::make_unique<event_loop>();
+            const auto e = std::make_shared<era>(*loop);
+            s.show(e);
+            live(*loop, *e, i);
+            go(loop, *e);
+        }
+        s.leave();
+        int faults = 0;
+        for (const auto& one : s.all()) faults += one->faults(false);
+        CHECK(faults == 0);
+    }
+    CHECK(counted::live() == 0);
+}
+
 /// Whether op ends before the timer that shows what has been missed.
 template <class Op>
 task<bool> in_time(Op op) {
@@ -382,45 +403,19 @@ TEST_CASE("what is posted while a loop takes older posts in, outside a run, does
 
 TEST_CASE(
     "loops come and go under the posts of eight threads: what was accepted runs, in order, up to the end, or never") {
-    {
-        stage s;
-        s.enter([](era& e, int thread) { e.hammer(thread, false); });
-        for (int i = 0; i < operations(); ++i) {
-            auto loop = std::make_unique<event_loop>();
-            const auto e = std::make_shared<era>(*loop);
-            s.show(e);
-            if (i % 4 != 0)
-                while (e->accepted_in_all < i * 10 % 400) std::this_thread::yield();
-            for (int k = 0; k < i % 5; ++k) loop->poll();
-            support::dawdle(i * 7 % 1000);
-            go(loop, *e);
-        }
-        s.leave();
-        int faults = 0;
-        for (const auto& one : s.all()) faults += one->faults(false);
-        CHECK(faults == 0);
-    }
-    CHECK(counted::live() == 0);
+    come_and_go(operations(), false, [](event_loop& loop, era& e, int i) {
+        if (i % 4 != 0)
+            while (e.accepted_in_all < i * 10 % 400) std::this_thread::yield();
+        for (int k = 0; k < i % 5; ++k) loop.poll();
+        support::dawdle(i * 7 % 1000);
+    });
 }
 
 TEST_CASE("loops that live for no time at all, one after another, while eight threads have copies of their handles") {
-    {
-        stage s;
-        s.enter([](era& e, int thread) { e.hammer(thread, false); });
-        for (int i = 0; i < 5 * operations(); ++i) {
-            auto loop = std::make_unique<event_loop>();
-            const auto e = std::make_shared<era>(*loop);
-            s.show(e);
-            // In most of them threads are at work by then.
-            while (e->accepted_in_all < i % 10) std::this_thread::yield();
-            go(loop, *e);
-        }
-        s.leave();
-        int faults = 0;
-        for (const auto& one : s.all()) faults += one->faults(false);
-        CHECK(faults == 0);
-    }
-    CHECK(counted::live() == 0);
+    come_and_go(5 * operations(), false, [](event_loop&, era& e, int i) {
+        // In most of them threads are at work by then.
+        while (e.accepted_in_all < i % 10) std::this_thread::yield();
+    });
 }
 
 TEST_CASE("eight threads stop one loop at the same instant: its run ends, and at most one more") {
@@ -464,26 +459,11 @@ TEST_CASE("a run without main ends, and all tasks with it, however many threads 
 }
 
 TEST_CASE("loops are stopped through their handles by eight threads, and are gone at once") {
-    {
-        stage s;
-        s.enter([](era& e, int thread) { e.hammer(thread, true); });
-        for (int i = 0; i < operations(); ++i) {
-            auto loop = std::make_unique<event_loop>();
-            const auto e = std::make_shared<era>(*loop);
-            s.show(e);
-            {
-                const auto guard = loop->keep_alive();
-                CHECK(loop->try_run(support::stuck()).is_cancelled());
-                if (i % 2 == 0) loop->run();
-            }
-            go(loop, *e);
-        }
-        s.leave();
-        int faults = 0;
-        for (const auto& one : s.all()) faults += one->faults(false);
-        CHECK(faults == 0);
-    }
-    CHECK(counted::live() == 0);
+    come_and_go(operations(), true, [](event_loop& loop, era&, int i) {
+        const auto guard = loop.keep_alive();
+        CHECK(loop.try_run(support::stuck()).is_cancelled());
+        if (i % 2 == 0) loop.run();
+    });
 }
 
 TEST_CASE("eight loops on eight threads go while their calls are queued, run and return") {

@@ -6,6 +6,7 @@
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/threads.hpp>
 
@@ -761,6 +762,52 @@ TEST_CASE("a loop's destruction races the beginning and the end of its calls") {
         CHECK(outrun == 0);
         CHECK(ran <= 3);
     }
+}
+
+namespace {
+
+/// Calls one after another, side by side, in a race, and in a group.
+class callers final : public support::swept {
+public:
+    task<> program() override {
+        co_await calls();
+        co_await rondo::when_all(calls(), calls());
+        co_await rondo::when_any(calls(), calls());
+        co_await rondo::with_task_group([this](rondo::task_group& group) -> task<> {
+            group.spawn(calls());
+            co_await calls();
+        });
+    }
+    void check(support::disturbance by) override {
+        REQUIRE(inside == 0);
+        REQUIRE(outrun == 0);
+        if (by == support::disturbance::none) REQUIRE(made >= 6);
+    }
+
+private:
+    task<> calls() {
+        const presence here(*this);
+        std::atomic<int> in_this_call = 0;
+        const support::call_at_exit leaves([&] { outrun += in_this_call; });
+        const auto job = [this, &in_this_call] {
+            ++in_this_call;
+            ++inside;
+            support::dawdle(100);
+            ++made;
+            --inside;
+            --in_this_call;
+        };
+        co_await to_thread(job);
+    }
+
+    std::atomic<int> inside = 0;
+    std::atomic<int> made = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a program of calls may be cancelled after any step, end with its loop, and lack memory") {
+    support::sweeps::steps<callers>(6, 6);
 }
 
 TEST_CASE("a full pool, with cancellations among what is queued: the rest is made, each once") {

@@ -9,7 +9,7 @@
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
-#include <support/sweep.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/threads.hpp>
 #include <support/tracked.hpp>
@@ -440,18 +440,26 @@ task<> races(std::stop_token token, int& values, int& stops, int yields) {
 
 // ---- Under disturbance ----
 
-task<> disturbed(lines& log, support::sweep& s) {
-    s.point();
-    std::stop_source source;
-    auto stopper = rondo::spawn(stops_after(source, 2ms));
-    co_await serves_until(source.get_token(), log);
-    s.point();
-    std::stop_source second;
-    co_await with_stop_token(second.get_token(), support::nap(1ms));
-    s.point();
-    co_await rondo::when_all(serves_until(source.get_token(), log), with_stop_token(second.get_token(), give(1)));
-    co_await stopper;
-}
+class servers final : public support::swept {
+public:
+    task<> program() override {
+        std::stop_source source;
+        auto stopper = rondo::spawn(stops_after(source, 2ms));
+        co_await serves_until(source.get_token(), log);
+        point();
+        std::stop_source second;
+        co_await with_stop_token(second.get_token(), support::nap(1ms));
+        point();
+        co_await rondo::when_all(serves_until(source.get_token(), log), with_stop_token(second.get_token(), give(1)));
+        co_await stopper;
+    }
+    void check(support::disturbance) override {
+        REQUIRE(std::count(log.begin(), log.end(), "serves") == std::count(log.begin(), log.end(), "gone"));
+    }
+
+private:
+    lines log;
+};
 
 }  // namespace
 
@@ -696,21 +704,7 @@ TEST_CASE("stops from eight threads, of eight sources, all arrive") {
     }
 }
 
-TEST_CASE("with_stop_token may be cancelled after any step, by itself, and with its loop") {
-    lines log;
-    support::sweep undisturbed;
-    const auto make = [&] { return disturbed(log, undisturbed); };
-    const auto program = [&](support::sweep& s) { return disturbed(log, s); };
-    const auto check = [&] {
-        CHECK(std::count(log.begin(), log.end(), "serves") == std::count(log.begin(), log.end(), "gone"));
-        log.clear();
-    };
-    CHECK(rondo::testing::cancel_sweep(make, check) >= 4);
-    CHECK(support::sweep::cancel_at_each_point(program, check).is_clean());
-    CHECK(support::sweep::destroy_after_each_round(program, check) > 2);
-    CHECK(rondo::testing::allocation_sweep(make, check) > 3);
-    support::sweep::shuffle(program, check, 20);
-}
+TEST_CASE("a program of with_stop_token is right under every sweep") { support::sweeps::all<servers>(12, 6); }
 
 TEST_CASE("a call that runs on a thread ends with its result although it was asked to stop") {
     std::stop_source source;

@@ -519,23 +519,10 @@ TEST_CASE("awaitables of others: foreign ones, operations by the protocol, callb
 }
 
 TEST_CASE("an operation of the user's tells what it is and when it is due") {
-    class described {
-    public:
-        described() = default;
-        described(const described&) = delete;
-        described& operator=(const described&) = delete;
-        bool await_ready() const noexcept { return false; }
-        void await_suspend(rondo::resumer) const {}
-        void await_resume() const noexcept {}
-        bool await_cancel() const noexcept { return true; }
-        rondo::wait_info await_describe() const noexcept {
-            rondo::wait_info info("readiness of a socket", this);
-            info.due = (rondo::time_point() + 5s).time_since_epoch().count();
-            return info;
-        }
-    };
     event_loop loop(support::virtual_time());
-    const auto waits = []() -> task<> { co_await described(); };
+    const auto waits = []() -> task<> {
+        co_await support::described("readiness of a socket", rondo::time_point() + 5s);
+    };
     loop.spawn(waits(), "waits");
     CHECK(after(loop, 1s).of("waits") == lines{"readiness of a socket, due in 4.000 s, for 1.000 s"});
 }

@@ -201,18 +201,7 @@ TEST_CASE("a task is stuck when it waits for an operation whose resumer is gone"
 }
 
 TEST_CASE("an operation of the user's may say what it is") {
-    class described {
-    public:
-        described() = default;
-        described(const described&) = delete;
-        described& operator=(const described&) = delete;
-        bool await_ready() const noexcept { return false; }
-        void await_suspend(rondo::resumer) const {}
-        void await_resume() const noexcept {}
-        bool await_cancel() const noexcept { return true; }
-        rondo::wait_info await_describe() const noexcept { return rondo::wait_info("readiness of a socket", this); }
-    };
-    auto waits = []() -> task<> { co_await described(); };
+    auto waits = []() -> task<> { co_await support::described("readiness of a socket"); };
     const std::string report = report_of([&] { rondo::testing::run(waits()); });
     INFO(report);
     CHECK(contains(report, "readiness of a socket"));

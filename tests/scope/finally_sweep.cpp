@@ -8,6 +8,7 @@
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
+#include <support/tally.hpp>
 #include <support/tasks.hpp>
 
 #include <rondo/rondo.hpp>
@@ -365,6 +366,7 @@ TEST_CASE("programs may be cancelled at any suspension, in any way, and their lo
             CAPTURE(static_cast<int>(how));
             CHECK(k > 5);
             CHECK(k < 2000);
+            support::tally::add("cancellations", static_cast<std::size_t>(k));
         }
     }
 }
@@ -384,6 +386,7 @@ TEST_CASE("programs may be cancelled twice") {
             t.finish();
             t.end_loop();
             t.check();
+            support::tally::add("cancellations", 1);
         }
     }
 }
@@ -415,5 +418,6 @@ TEST_CASE("programs whose frames cannot be allocated fail with std::bad_alloc, a
         }
         CHECK(n > 10);
         CHECK(n < 2000);
+        support::tally::add("allocations", n - 2);
     }
 }

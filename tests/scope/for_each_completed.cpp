@@ -7,7 +7,7 @@
 #include <support/foreign.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
-#include <support/sweep.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -40,17 +40,13 @@ using support::household;
 using support::lines;
 using support::move_only_tracked;
 using support::note_at_exit;
-using support::sweep;
+using support::sweeps;
+using support::swept;
 using support::tracked;
 
 using duration = support::clock::duration;
 
 auto now() { return rondo::event_loop::current().now(); }
-
-void check_nothing_is_left() {
-    CHECK(rondo::testing::live_frames() == 0);
-    CHECK(tracked::live() == 0);
-}
 
 std::string text_of(const std::exception_ptr& error) {
     try {
@@ -504,77 +500,47 @@ TEST_CASE("the stuck report names the line where a task of for_each_completed wa
 
 namespace {
 
-class program {
+class everything final : public swept {
 public:
-    explicit program(int& outrun) : outrun_(&outrun) {}
-    task<> operator()(sweep& s) const { return whole(*outrun_, s); }
-
-private:
-    static task<tracked> leaf(household& home, sweep& s, int number) {
-        const household::child here(home);
-        const tracked local(number);
-        s.point();
-        if (number % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(number));
-        s.point();
-        co_return tracked(number);
-    }
-
-    static task<> whole(int& outrun, sweep& s) {
+    task<> program() override {
         household home(outrun);
         std::vector<task<tracked>> tasks;
-        for (int i = 0; i < 7; ++i) tasks.push_back(leaf(home, s, 6 - i));
+        for (int i = 0; i < 7; ++i) tasks.push_back(leaf(home, 6 - i));
         std::vector<std::size_t> order;
         co_await for_each_completed(std::move(tasks), [&](std::size_t index, outcome<tracked> o) -> task<> {
             const household::child here(home);
-            s.point();
+            point();
             if (o.value().number() != 6 - static_cast<int>(index)) throw std::logic_error("wrong index");
             order.push_back(index);
             co_await rondo::sleep(1ms);
-            s.point();
+            point();
         });
         if (order != std::vector<std::size_t>{0, 3, 6, 5, 4, 2, 1}) throw std::logic_error("wrong order");
-        s.point();
+        point();
         try {
             std::vector<task<tracked>> others;
-            for (int i = 0; i < 3; ++i) others.push_back(leaf(home, s, 2 * i));
+            for (int i = 0; i < 3; ++i) others.push_back(leaf(home, 2 * i));
             co_await for_each_completed(std::move(others), [&](std::size_t index, const outcome<tracked>&) {
-                s.point();
+                point();
                 if (index == 1) throw std::runtime_error("enough");
             });
         } catch (const std::runtime_error&) {
-            s.point();
+            point();
         }
         if (home.at_home() != 0) throw std::logic_error("a task is still there");
     }
 
-    int* outrun_;
+private:
+    task<tracked> leaf(household& home, int number) {
+        const household::child here(home);
+        const tracked local(number);
+        point();
+        if (number % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(number));
+        point();
+        co_return tracked(number);
+    }
 };
 
 }  // namespace
 
-TEST_CASE("a for_each_completed may be cancelled after any step, by itself, and with its loop") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::cancel_sweep(make, check_nothing_is_left) > 8);
-    const auto by_point = sweep::cancel_at_each_point(program(outrun), check_nothing_is_left);
-    CHECK(by_point.is_clean());
-    CHECK(by_point.failed == 0);
-    CHECK(by_point.runs > 20);
-    CHECK(sweep::destroy_after_each_round(program(outrun), check_nothing_is_left) > 8);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("each frame of a for_each_completed may fail to be allocated") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::allocation_sweep(make, check_nothing_is_left) > 20);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a for_each_completed is right in any order of steps") {
-    int outrun = 0;
-    sweep::shuffle(program(outrun), check_nothing_is_left, 200);
-    CHECK(outrun == 0);
-}
+TEST_CASE("a program of for_each_completed is right under every sweep") { sweeps::all<everything>(80, 20); }

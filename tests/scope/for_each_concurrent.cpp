@@ -8,7 +8,7 @@
 #include <support/foreign.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
-#include <support/sweep.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -38,7 +38,8 @@ using rondo::task;
 using support::household;
 using support::lines;
 using support::note_at_exit;
-using support::sweep;
+using support::sweeps;
+using support::swept;
 using support::tracked;
 
 using duration = support::clock::duration;
@@ -46,11 +47,6 @@ using duration = support::clock::duration;
 constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 auto now() { return rondo::event_loop::current().now(); }
-
-void check_nothing_is_left() {
-    CHECK(rondo::testing::live_frames() == 0);
-    CHECK(tracked::live() == 0);
-}
 
 task<> fail_after(std::string text, duration time) {
     co_await rondo::sleep(time);
@@ -438,77 +434,47 @@ TEST_CASE("there are never more workers than elements") {
 
 namespace {
 
-class program {
+class everything final : public swept {
 public:
-    explicit program(int& outrun) : outrun_(&outrun) {}
-    task<> operator()(sweep& s) const { return whole(*outrun_, s); }
-
-private:
-    static task<> leaf(household& home, sweep& s, const tracked& element) {
-        const household::child here(home);
-        const tracked local(element.number());
-        s.point();
-        if (element.number() % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(element.number()));
-        s.point();
-        if (local.number() != element.number()) throw std::logic_error("the element has changed");
-    }
-
-    static task<> whole(int& outrun, sweep& s) {
+    task<> program() override {
         household home(outrun);
         std::vector<tracked> elements;
         for (int i = 0; i < 8; ++i) elements.emplace_back(i);
         const tracked captured(1);
-        auto f = [&home, &s, captured](const tracked& element) { return leaf(home, s, element); };
+        auto f = [this, &home, captured](const tracked& element) { return leaf(home, element); };
         auto all = for_each_concurrent(elements, 3, f);
         co_await std::move(all);
-        s.point();
+        point();
         auto again = for_each_concurrent(std::move(elements), 2, f);
         try {
             co_await rondo::with_timeout(9ms, std::move(again));
         } catch (const rondo::timeout_error&) {
-            s.point();
+            point();
         }
         try {
             co_await for_each_concurrent(std::views::iota(0, 5), 2, [&](int number) -> task<> {
                 const household::child here(home);
                 if (number == 3) throw std::runtime_error("boom");
                 co_await rondo::uncancellable(rondo::sleep(1ms));
-                s.point();
+                point();
             });
         } catch (const std::runtime_error&) {
-            s.point();
+            point();
         }
         if (home.at_home() != 0) throw std::logic_error("an element is still at work");
     }
 
-    int* outrun_;
+private:
+    task<> leaf(household& home, const tracked& element) {
+        const household::child here(home);
+        const tracked local(element.number());
+        point();
+        if (element.number() % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(element.number()));
+        point();
+        if (local.number() != element.number()) throw std::logic_error("the element has changed");
+    }
 };
 
 }  // namespace
 
-TEST_CASE("a for_each_concurrent may be cancelled after any step, by itself, and with its loop") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::cancel_sweep(make, check_nothing_is_left) > 10);
-    const auto by_point = sweep::cancel_at_each_point(program(outrun), check_nothing_is_left);
-    CHECK(by_point.is_clean());
-    CHECK(by_point.failed == 0);
-    CHECK(by_point.runs > 20);
-    CHECK(sweep::destroy_after_each_round(program(outrun), check_nothing_is_left) > 10);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("each frame of a for_each_concurrent may fail to be allocated") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::allocation_sweep(make, check_nothing_is_left) > 20);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a for_each_concurrent is right in any order of steps") {
-    int outrun = 0;
-    sweep::shuffle(program(outrun), check_nothing_is_left, 200);
-    CHECK(outrun == 0);
-}
+TEST_CASE("a program of for_each_concurrent is right under every sweep") { sweeps::all<everything>(100, 20); }

@@ -8,7 +8,6 @@
 #include <support/foreign.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
-#include <support/sweep.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -1526,39 +1525,4 @@ TEST_CASE("a spawn without memory throws std::bad_alloc, and the group is as bef
     };
     rondo::testing::run(main());
     CHECK(log == lines{"first ends", "first gone"});
-}
-
-TEST_CASE("each frame of a program with groups may fail to be allocated") {
-    int outrun = 0;
-    const auto leaf = [](support::household& home, tracked, duration time) -> task<int> {
-        const support::household::child here(home);
-        co_await rondo::sleep(time);
-        co_return 1;
-    };
-    const auto program = [&]() -> task<> {
-        support::household home(outrun);
-        int sum = 0;
-        co_await with_task_group([&](task_group& group) -> task<> {
-            auto a = group.spawn(leaf(home, tracked(1), 1ms));
-            group.spawn(leaf(home, tracked(2), 3ms));
-            group.spawn(
-                [&](tracked) -> task<> {
-                    co_await with_task_group([&](task_group& inner) -> task<> {
-                        inner.spawn(leaf(home, tracked(3), 1ms));
-                        const auto pair =
-                            co_await rondo::when_all(leaf(home, tracked(4), 1ms), leaf(home, tracked(5), 2ms));
-                        sum += std::get<0>(pair);
-                    });
-                },
-                tracked(6));
-            sum += co_await a;
-        });
-        CHECK(sum == 2);
-    };
-    const std::size_t frames = rondo::testing::allocation_sweep(program, [] {
-        CHECK(tracked::live() == 0);
-        CHECK(rondo::testing::live_frames() == 0);
-    });
-    CHECK(frames >= 14);
-    CHECK(outrun == 0);
 }

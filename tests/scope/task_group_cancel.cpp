@@ -8,7 +8,8 @@
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
 #include <support/native_operation.hpp>
-#include <support/sweep.hpp>
+#include <support/stepped_loop.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -41,7 +42,8 @@ using support::household;
 using support::lines;
 using support::nap;
 using support::note_at_exit;
-using support::sweep;
+using support::sweeps;
+using support::swept;
 using support::tracked;
 using support::waits_for_ever;
 
@@ -73,11 +75,6 @@ lines run_and_collect(task<> main) {
 task<> fail_after(std::string text, duration time) {
     co_await rondo::sleep(time);
     throw std::runtime_error(text);
-}
-
-void check_nothing_is_left() {
-    CHECK(rondo::testing::live_frames() == 0);
-    CHECK(tracked::live() == 0);
 }
 
 }  // namespace
@@ -893,124 +890,82 @@ TEST_CASE("a helper that a cleanup has spawned and not joined is waited for") {
 
 namespace {
 
-/// One program with everything in it. `outrun` counts children that outlived what they refer to.
-class everything {
+class everything final : public swept {
 public:
-    explicit everything(int& outrun) : outrun_(&outrun) {}
-
-    task<> operator()(sweep& s) const { return whole(*outrun_, s); }
+    task<> program() override {
+        household home(outrun);
+        point();
+        co_await with_task_group([&](task_group& group) -> task<> {
+            auto joined = group.spawn(leaf(home, tracked(1), 2ms), "joined");
+            group.spawn(spawner(home, group, 3));
+            group.spawn(careful(home, group));
+            auto doomed = group.spawn(leaf(home, tracked(2), 1h));
+            co_await joined;
+            point();
+            co_await with_task_group([&](task_group& inner) -> task<> {
+                household nested(outrun);
+                inner.spawn(leaf(home, tracked(5), 3ms));
+                group.spawn(leaf(home, tracked(6), 5ms));
+                const auto winner =
+                    co_await rondo::when_any(leaf(nested, tracked(7), 1ms), leaf(nested, tracked(8), 2ms));
+                if (winner.index() != 0) throw std::logic_error("the first is the quickest");
+                point();
+            });
+            doomed.cancel();
+            co_await rondo::try_with_timeout(1ms, leaf(home, tracked(9), 1h));
+            try {
+                co_await with_task_group([&](task_group& failing) -> task<> {
+                    failing.spawn(leaf(home, tracked(10), 1h));
+                    failing.spawn(fail_after("boom", 1ms));
+                    co_await rondo::uncancellable(leaf(home, tracked(11), 2ms));
+                });
+            } catch (const std::runtime_error&) {
+                point();
+            }
+        });
+        point();
+    }
 
 private:
-    static task<int> leaf(household& home, sweep& s, tracked, duration time) {
+    task<int> leaf(household& home, tracked, duration time) {
         const household::child here(home);
         co_await rondo::yield();
-        s.point();
+        point();
         co_await rondo::sleep(time);
-        s.point();
+        point();
         co_return 1;
     }
 
-    static task<> spawner(household& home, sweep& s, task_group& group, int depth) {
+    task<> spawner(household& home, task_group& group, int depth) {
         const household::child here(home);
         const tracked local(depth);
         const call_at_exit late([&] {
             try {
-                group.spawn(leaf(home, s, tracked(9), 1ms));
+                group.spawn(leaf(home, tracked(9), 1ms));
             } catch (const std::bad_alloc&) {
             }
         });
-        if (depth > 0) group.spawn(spawner(home, s, group, depth - 1));
-        s.point();
+        if (depth > 0) group.spawn(spawner(home, group, depth - 1));
+        point();
         co_await rondo::sleep(1ms);
-        s.point();
+        point();
     }
 
-    static task<> careful(household& home, sweep& s, task_group& group) {
+    task<> careful(household& home, task_group& group) {
         const household::child here(home);
         auto cleanup = [&]() -> task<> {
             const tracked local(1);
-            s.point();
-            auto helper = group.spawn(leaf(home, s, tracked(2), 1ms));
+            point();
+            auto helper = group.spawn(leaf(home, tracked(2), 1ms));
             const rondo::outcome<int> ended = co_await helper.settled();
             if (!ended.has_value()) co_await rondo::sleep(1ms);
-            s.point();
+            point();
         };
-        co_await rondo::finally(leaf(home, s, tracked(3), 4ms), cleanup);
-        co_await rondo::uncancellable(leaf(home, s, tracked(4), 1ms));
+        co_await rondo::finally(leaf(home, tracked(3), 4ms), cleanup);
+        co_await rondo::uncancellable(leaf(home, tracked(4), 1ms));
     }
-
-    static task<> whole(int& outrun, sweep& s) {
-        household home(outrun);
-        s.point();
-        co_await with_task_group([&](task_group& group) -> task<> {
-            auto joined = group.spawn(leaf(home, s, tracked(1), 2ms), "joined");
-            group.spawn(spawner(home, s, group, 3));
-            group.spawn(careful(home, s, group));
-            auto doomed = group.spawn(leaf(home, s, tracked(2), 1h));
-            co_await joined;
-            s.point();
-            co_await with_task_group([&](task_group& inner) -> task<> {
-                household nested(outrun);
-                inner.spawn(leaf(home, s, tracked(5), 3ms));
-                group.spawn(leaf(home, s, tracked(6), 5ms));
-                const auto winner =
-                    co_await rondo::when_any(leaf(nested, s, tracked(7), 1ms), leaf(nested, s, tracked(8), 2ms));
-                if (winner.index() != 0) throw std::logic_error("the first is the quickest");
-                s.point();
-            });
-            doomed.cancel();
-            co_await rondo::try_with_timeout(1ms, leaf(home, s, tracked(9), 1h));
-            try {
-                co_await with_task_group([&](task_group& failing) -> task<> {
-                    failing.spawn(leaf(home, s, tracked(10), 1h));
-                    failing.spawn(fail_after("boom", 1ms));
-                    co_await rondo::uncancellable(leaf(home, s, tracked(11), 2ms));
-                });
-            } catch (const std::runtime_error&) {
-                s.point();
-            }
-        });
-        s.point();
-    }
-
-    int* outrun_;
 };
 
 }  // namespace
 
-TEST_CASE("a program of groups may be cancelled after any step") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return everything(outrun)(undisturbed); };
-    CHECK(rondo::testing::cancel_sweep(make, check_nothing_is_left) > 30);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a program of groups may cancel itself at any point") {
-    int outrun = 0;
-    const auto tally = sweep::cancel_at_each_point(everything(outrun), check_nothing_is_left);
-    CHECK(tally.is_clean());
-    CHECK(outrun == 0);
-    CHECK(tally.runs > 30);
-    CHECK(tally.failed == 0);
-}
-
-TEST_CASE("a program of groups may go with its loop after any round") {
-    int outrun = 0;
-    CHECK(sweep::destroy_after_each_round(everything(outrun), check_nothing_is_left) > 15);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a program of groups survives the failure of any allocation of a frame") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return everything(outrun)(undisturbed); };
-    CHECK(rondo::testing::allocation_sweep(make, check_nothing_is_left) > 30);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a program of groups is right in any order of steps") {
-    int outrun = 0;
-    sweep::shuffle(everything(outrun), check_nothing_is_left, 200);
-    CHECK(outrun == 0);
-}
+TEST_CASE("a program of groups is right under every sweep") { sweeps::all<everything>(140, 30); }

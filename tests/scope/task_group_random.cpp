@@ -5,9 +5,10 @@
 // some of it from destructors and cleanups. Every exception reaches exactly one place, and no parent outruns a child.
 
 #include <support/foreign.hpp>
+#include <support/household.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
-#include <support/sweep.hpp>
+#include <support/stepped_loop.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 

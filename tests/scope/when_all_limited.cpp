@@ -6,7 +6,7 @@
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
-#include <support/sweep.hpp>
+#include <support/sweeps.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
 
@@ -39,7 +39,8 @@ using support::household;
 using support::lines;
 using support::move_only_tracked;
 using support::note_at_exit;
-using support::sweep;
+using support::sweeps;
+using support::swept;
 using support::tracked;
 
 using duration = support::clock::duration;
@@ -47,11 +48,6 @@ using duration = support::clock::duration;
 constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 auto now() { return rondo::event_loop::current().now(); }
-
-void check_nothing_is_left() {
-    CHECK(rondo::testing::live_frames() == 0);
-    CHECK(tracked::live() == 0);
-}
 
 /// How many tasks run, and ran at most.
 class load {
@@ -390,82 +386,52 @@ TEST_CASE("a task of the range may cancel the caller, and goes on to its next su
 
 namespace {
 
-class program {
+class everything final : public swept {
 public:
-    explicit program(int& outrun) : outrun_(&outrun) {}
-    task<> operator()(sweep& s) const { return whole(*outrun_, s); }
-
-private:
-    static task<tracked> leaf(household& home, sweep& s, int number) {
-        const household::child here(home);
-        const tracked local(number);
-        s.point();
-        if (number % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(number));
-        s.point();
-        co_return tracked(number);
-    }
-    static task<> fails(household& home, sweep& s) {
-        const household::child here(home);
-        co_await rondo::sleep(2ms);
-        s.point();
-        throw std::runtime_error("boom");
-    }
-    static task<> waits(household& home, sweep& s, int number) {
-        const household::child here(home);
-        auto cleanup = [&]() -> task<> {
-            s.point();
-            co_await rondo::sleep(1ms);
-        };
-        co_await rondo::finally(rondo::sleep(std::chrono::milliseconds(number)), cleanup);
-    }
-
-    static task<> whole(int& outrun, sweep& s) {
+    task<> program() override {
         household home(outrun);
         std::vector<task<tracked>> tasks;
-        for (int i = 0; i < 8; ++i) tasks.push_back(leaf(home, s, i));
+        for (int i = 0; i < 8; ++i) tasks.push_back(leaf(home, i));
         const std::vector<tracked> all = co_await when_all_limited(3, std::move(tasks));
         if (all.size() != 8 || all[7].number() != 7) throw std::logic_error("wrong results");
-        s.point();
+        point();
         try {
             std::vector<task<>> failing;
-            for (int i = 1; i < 4; ++i) failing.push_back(waits(home, s, i));
-            failing.push_back(fails(home, s));
-            for (int i = 1; i < 4; ++i) failing.push_back(waits(home, s, i));
+            for (int i = 1; i < 4; ++i) failing.push_back(waits(home, i));
+            failing.push_back(fails(home));
+            for (int i = 1; i < 4; ++i) failing.push_back(waits(home, i));
             co_await when_all_limited(3, std::move(failing));
         } catch (const std::runtime_error&) {
-            s.point();
+            point();
         }
         if (home.at_home() != 0) throw std::logic_error("a task is still there");
     }
 
-    int* outrun_;
+private:
+    task<tracked> leaf(household& home, int number) {
+        const household::child here(home);
+        const tracked local(number);
+        point();
+        if (number % 3 != 0) co_await rondo::sleep(std::chrono::milliseconds(number));
+        point();
+        co_return tracked(number);
+    }
+    task<> fails(household& home) {
+        const household::child here(home);
+        co_await rondo::sleep(2ms);
+        point();
+        throw std::runtime_error("boom");
+    }
+    task<> waits(household& home, int number) {
+        const household::child here(home);
+        auto cleanup = [&]() -> task<> {
+            point();
+            co_await rondo::sleep(1ms);
+        };
+        co_await rondo::finally(rondo::sleep(std::chrono::milliseconds(number)), cleanup);
+    }
 };
 
 }  // namespace
 
-TEST_CASE("a when_all_limited may be cancelled after any step, by itself, and with its loop") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::cancel_sweep(make, check_nothing_is_left) > 8);
-    const auto by_point = sweep::cancel_at_each_point(program(outrun), check_nothing_is_left);
-    CHECK(by_point.is_clean());
-    CHECK(by_point.failed == 0);
-    CHECK(by_point.runs > 16);
-    CHECK(sweep::destroy_after_each_round(program(outrun), check_nothing_is_left) > 8);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("each frame of a when_all_limited may fail to be allocated") {
-    int outrun = 0;
-    sweep undisturbed;
-    const auto make = [&] { return program(outrun)(undisturbed); };
-    CHECK(rondo::testing::allocation_sweep(make, check_nothing_is_left) > 20);
-    CHECK(outrun == 0);
-}
-
-TEST_CASE("a when_all_limited is right in any order of steps") {
-    int outrun = 0;
-    sweep::shuffle(program(outrun), check_nothing_is_left, 200);
-    CHECK(outrun == 0);
-}
+TEST_CASE("a program of when_all_limited is right under every sweep") { sweeps::all<everything>(70, 20); }

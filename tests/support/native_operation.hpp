@@ -5,11 +5,31 @@
 // An operation that speaks rondo's own awaiter protocol, and that the test completes, withdraws or forgets.
 
 #include <rondo/core/resumer.hpp>
+#include <rondo/loop/driver.hpp>
 
 #include <optional>
 #include <utility>
 
 namespace support {
+
+/// An operation that nobody completes, and that says what it is.
+class described {
+public:
+    explicit described(const char* what) noexcept : info_(what, this) {}
+    described(const char* what, rondo::time_point due) noexcept : described(what) {
+        info_.due = due.time_since_epoch().count();
+    }
+    described(const described&) = delete;
+    described& operator=(const described&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(rondo::resumer) const {}
+    void await_resume() const noexcept {}
+    bool await_cancel() const noexcept { return true; }
+    rondo::wait_info await_describe() const noexcept { return info_; }
+
+private:
+    rondo::wait_info info_;
+};
 
 class native_operation {
 public:
