@@ -3,6 +3,7 @@
 
 #include "stopwatch.hpp"
 
+#include <rondo/debug.hpp>
 #include <rondo/rondo.hpp>
 
 #include <string>
@@ -42,6 +43,13 @@ rondo::task<> five_pages() {
 
 int main(int argc, char** argv) {
     example::begin(argc, argv);
+
+    // [warn]
+    const rondo::debug::slow_steps warn(example::second / 2, [](const rondo::debug::slow_step& slow) {
+        say("    ", slow.text());  // who held the loop, for how long, and where
+    });
+    // [/warn]
+
     rondo::run(five_pages());
     say("finished");
     return 0;
@@ -55,4 +63,5 @@ int main(int argc, char** argv) {
 // [3.0 s] complete download: url_3
 // [4.0 s] complete download: url_4
 // [5.0 s] complete download: url_5
+// [5.0 s]     main held the loop for ... s: from ...03_blocking_in_coroutine.cpp:36 (...five_pages...) to its end
 // [5.0 s] finished

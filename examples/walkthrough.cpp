@@ -1,9 +1,12 @@
 // The numbered programs, one after another, and a table of what each took: from 5 s to 1 s.
 //
-//     walkthrough [--second MILLISECONDS]
+//     walkthrough [--second MILLISECONDS] [--timeline FILE.svg]
+//
+// Draws one timeline for each, into FILE_1.svg to FILE_9.svg.
 
 #include "stopwatch.hpp"
 
+#include <rondo/debug.hpp>
 #include <rondo/rondo.hpp>
 
 #include <array>
@@ -56,6 +59,19 @@ struct step {
     double seconds = 0;  // how long it took
 };
 
+/// What step `number` is given of what the walkthrough was given: its own name, and a file of its own for its timeline.
+std::vector<std::string> arguments_for(const step& each, int number, int argc, char** argv) {
+    std::vector<std::string> arguments{each.name};
+    for (int i = 1; i < argc; ++i) {
+        arguments.emplace_back(argv[i]);
+        if (std::string(argv[i - 1]) == "--timeline") {
+            std::string& file = arguments.back();
+            file.insert(file.ends_with(".svg") ? file.size() - 4 : file.size(), "_" + std::to_string(number));
+        }
+    }
+    return arguments;
+}
+
 void print_time(const char* what) {
     const std::time_t now = std::time(nullptr);
     std::array<char, 16> text{};
@@ -80,7 +96,12 @@ int main(int argc, char** argv) {
         std::printf("\n--- step %d: %s\n", ++number, each.name);
         print_time("start ");
         const auto start = std::chrono::steady_clock::now();
-        each.main(argc, argv);
+        std::vector<std::string> arguments = arguments_for(each, number, argc, argv);
+        std::vector<char*> pointers;
+        for (std::string& argument : arguments) {
+            pointers.push_back(argument.data());
+        }
+        each.main(argc, pointers.data());
         each.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         print_time("finish");
     }

@@ -15,10 +15,20 @@ public:
     struct pending_cancel {
         pending_cancel() noexcept {}
         branch* next;
-        bool is_set = false;
+        unsigned char to_tell = nobody;  // who is to be told of its end
         late_results late;
+        static constexpr unsigned char nobody = 0, the_scheduler = 1, a_watch = 2;
     };
     pending_cancel& pending() noexcept { return pending_; }
+    /// False: it is set already.
+    bool set_pending() noexcept {
+        const bool was_set = (pending_.to_tell & pending_cancel::the_scheduler) != 0;
+        pending_.to_tell |= pending_cancel::the_scheduler;
+        return !was_set;
+    }
+
+    /// scheduler::watched_ends is to be called when it ends.
+    void set_watched() noexcept { pending_.to_tell |= pending_cancel::a_watch; }
 
     /// The frame at its top; null when there is none (any more).
     frame* top() const noexcept { return top_; }
@@ -48,14 +58,20 @@ protected:
 
     /// The top has ended or is gone: a cancellation that was put off is void.
     frame* detach_top(scheduler& loop) noexcept {
-        if (pending_.is_set) [[unlikely]]
-            loop.forget(*this);
+        if (concerns_somebody()) [[unlikely]]
+            tell_of_end(loop);
         return std::exchange(top_, nullptr);
     }
+    bool concerns_somebody() const noexcept { return pending_.to_tell != pending_cancel::nobody; }
 
     frame* top_;
 
 private:
+    [[gnu::noinline]] void tell_of_end(scheduler& loop) noexcept {
+        if ((pending_.to_tell & pending_cancel::the_scheduler) != 0) loop.forget(*this);
+        if ((pending_.to_tell & pending_cancel::a_watch) != 0) loop.watched_ends(*this);
+    }
+
     pending_cancel pending_;
 };
 
@@ -85,7 +101,7 @@ inline void raze(branch& b, mercy m) noexcept {
 }
 
 inline void scheduler::cancel_later(branch& b) noexcept {
-    if (std::exchange(b.pending().is_set, true)) return;
+    if (!b.set_pending()) return;
     b.pending().next = std::exchange(pending_, &b);
     attention_ = true;
 }
@@ -94,7 +110,7 @@ inline void scheduler::forget(branch& b) noexcept {
     branch** link = &pending_;
     while (*link != &b) link = &(*link)->pending().next;
     *link = b.pending().next;
-    b.pending().is_set = false;
+    b.pending().to_tell &= static_cast<unsigned char>(~branch::pending_cancel::the_scheduler);
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail

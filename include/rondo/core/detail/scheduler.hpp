@@ -129,6 +129,8 @@ public:
 
     /// An exception that nobody else can be told.
     virtual void report(std::exception_ptr error) noexcept = 0;
+    /// `b`, which is watched, ends: it is told before its frame is gone, or just after.
+    virtual void watched_ends(branch& b) noexcept = 0;
     /// Thread-safe: hands `m` over to the loop's thread.
     virtual void send(mail& m) noexcept = 0;
 
@@ -147,8 +149,8 @@ protected:
         task_ = 0;
     }
 
-    /// The first part of run(): calls for attention if there is another.
-    void resume(frame* f) noexcept {
+    /// The first part of run(): calls for attention if there is another. Returns the frame that is suspended now, if one is.
+    frame* resume(frame* f) noexcept {
         do {
             running_ = f;
             f->waits_on = nullptr;
@@ -158,13 +160,15 @@ protected:
             task_ = 0;
             f = f->reports_to->child_ended(*f);
         } while (f != nullptr);
+        return f;
     }
-    /// The second part: what was left to the trampoline.
-    void go_on() noexcept {
+    /// The second part: what was left to the trampoline. Returns as resume does, or `f` when nothing was.
+    frame* go_on(frame* f = nullptr) noexcept {
         while (next_ != nullptr) {
             task_ = 0;
-            resume(std::exchange(next_, nullptr));
+            f = resume(std::exchange(next_, nullptr));
         }
+        return f;
     }
 
     static constexpr int budget_of_a_step = 128;

@@ -49,6 +49,7 @@ public:
     /// that is cancelled, spawned tasks, which may refer to its locals, are cancelled and ended before.
     result_of_drive drive(root* main, bool alone) {
         enter();
+        const visit here(*this);
         scope current(*this);
         const mailbox::looking looks(box());
         const main_scope running(main_, main);
@@ -90,6 +91,7 @@ public:
         enter();
         std::size_t steps = 0;
         {
+            const visit here(*this);
             scope current(*this);
             const mailbox::looking looks(box());
             steps = round();
@@ -130,6 +132,7 @@ public:
 
     /// Cancels all tasks and runs until they have ended; what nothing can resume is destroyed. Returns the first exception that nobody took.
     std::exception_ptr finish() noexcept {
+        const visit here(*this);
         scope current(*this);
         const mailbox::looking looks(box());
         winding_down down(*this);

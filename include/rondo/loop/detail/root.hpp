@@ -56,6 +56,8 @@ protected:
 
 private:
     inline frame* end(frame* f) noexcept;
+    inline frame* end_of_any(frame* f) noexcept;
+    [[gnu::noinline]] frame* end_of_one_watched(frame* f) noexcept { return end_of_any(f); }
 
     home* home_;
     std::uint32_t number_;
@@ -165,6 +167,11 @@ inline frame* root::child_ended(frame& f) noexcept { return end(&f); }
 inline frame* root::child_unwound(frame&) noexcept { return end(nullptr); }
 
 inline frame* root::end(frame* f) noexcept {
+    if (concerns_somebody()) [[unlikely]]
+        return end_of_one_watched(f);
+    return end_of_any(f);
+}
+inline frame* root::end_of_any(frame* f) noexcept {
     detach_top(loop());
     if (is_linked()) unlink();
     return ended(f);

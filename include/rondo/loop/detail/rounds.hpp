@@ -12,6 +12,7 @@
 #include <rondo/loop/detail/call.hpp>
 #include <rondo/loop/detail/mailbox.hpp>
 #include <rondo/loop/detail/timer.hpp>
+#include <rondo/loop/detail/watch.hpp>
 #include <rondo/loop/driver.hpp>
 
 #include <chrono>
@@ -57,7 +58,29 @@ public:
     }
 
     /// From now on `s` chooses, and a round is a single step.
-    void steer(steering& s) noexcept { steering_ = &s; }
+    void steer(steering& s) noexcept {
+        steering_ = &s;
+        is_followed_ = true;
+    }
+
+    /// While it lives the loop is entered: whoever looks on, does.
+    class visit {
+    public:
+        explicit visit(rounds& loop) noexcept : loop_(loop) {
+            loop.follow();
+            watch::for_each([&](watch& w) { w.enters(loop); });
+        }
+        visit(const visit&) = delete;
+        visit& operator=(const visit&) = delete;
+        ~visit() {
+            watch::for_each([&](watch& w) { w.leaves(loop_); });
+        }
+
+    private:
+        rounds& loop_;
+    };
+    /// Whoever looks on is told of steps from the next round on.
+    void follow() noexcept { is_followed_ = steering_ != nullptr || watch::is_any(); }
 
     mailbox& box() const noexcept { return *box_; }
     time_point now() const noexcept { return driver_->now(); }
@@ -71,6 +94,9 @@ public:
         unreported_.push_back(std::move(error));
         attention_ = true;
         notify_if_outside();
+    }
+    void watched_ends(branch& b) noexcept override {
+        watch::for_each([&](watch& w) { w.ends(*this, b); });
     }
     void send(mail& m) noexcept override { box_->send(m); }
 
@@ -91,8 +117,8 @@ protected:
 
     /// One round. Left early when a step asks for it, or somebody must be told of a failure. Returns the number of steps.
     std::size_t round() {
-        begin_round();
-        return take_batch();
+        const std::size_t steps = begin_round();
+        return steps + take_batch();
     }
 
     /// Rounds, until nothing is ready or a round was left.
@@ -177,19 +203,25 @@ private:
     /// Whether a round consists of what is ready and nothing else.
     bool is_undisturbed() const noexcept {
         return timers_.empty() && !time_passed_ && outstanding == 0 && !box_->has_letters() && !attention_ &&
-               steering_ == nullptr;
+               !is_followed_;
     }
 
-    [[gnu::noinline]] void begin_round() {
+    /// Returns the number of steps that it has taken already: all, where somebody looks on.
+    [[gnu::noinline]] std::size_t begin_round() {
         if (outstanding != 0 && !ready_.empty()) look();
         leaves_ = false;
         collect_letters();
         if (!timers_.empty() || time_passed_) fire_timers();
         if (attention_) attend();
-        if (steering_ == nullptr) [[likely]]
+        if (!is_followed_) [[likely]] {
+            batch_.splice_back(ready_);
+            return 0;
+        }
+        if (steering_ == nullptr)
             batch_.splice_back(ready_);
         else
             take_chosen();
+        return watch::is_any() ? take_watched_batch() : 0;
     }
 
     std::size_t take_batch() noexcept {
@@ -207,6 +239,20 @@ private:
         return !attention_ || attend_and_go_on();
     }
 
+    [[gnu::noinline]] std::size_t take_watched_batch() noexcept {
+        std::size_t steps = 0;
+        bool goes_on = true;
+        while (goes_on && !batch_.empty()) {
+            ++steps;
+            step& s = batch_.pop_front();
+            watch::for_each([&](watch& w) { w.step_begins(*this, s); });
+            frame* const last = go_on(take(s));
+            watch::for_each([&](watch& w) { w.step_ends(*this, last); });
+            goes_on = !attention_ || attend_and_go_on();
+        }
+        return steps;
+    }
+
     void take_chosen() noexcept {
         std::size_t count = 0;
         for (step* s = ready_.next(nullptr); s != nullptr; s = ready_.next(s)) ++count;
@@ -218,27 +264,26 @@ private:
     }
 
     /// The one place where anything is resumed.
-    void take(step& s) noexcept {
+    frame* take(step& s) noexcept {
         begin_step();
         if (s.turn() == step::kind::resume) [[likely]]
-            resume(&static_cast<frame&>(s));
-        else
-            take_other(s);
+            return resume(&static_cast<frame&>(s));
+        return take_other(s);
     }
-    [[gnu::noinline]] void take_other(step& s) noexcept {
-        if (s.turn() == step::kind::put_off)
-            resume_put_off(static_cast<frame&>(s));
-        else if (s.turn() == step::kind::unwind)
+    [[gnu::noinline]] frame* take_other(step& s) noexcept {
+        if (s.turn() == step::kind::put_off) return resume_put_off(static_cast<frame&>(s));
+        if (s.turn() == step::kind::unwind)
             unwind_up(&static_cast<frame&>(s));
         else if (s.turn() == step::kind::operand)
             static_cast<operand&>(s).woken();
         else
             answer(static_cast<call&>(s));
+        return nullptr;
     }
 
-    void resume_put_off(frame& f) noexcept {
+    frame* resume_put_off(frame& f) noexcept {
         f.set_turn(step::kind::resume);
-        resume(&f);
+        return resume(&f);
     }
 
     void answer(call& c) noexcept {
@@ -284,6 +329,7 @@ private:
     intrusive_list<step> batch_;  // the rest of the running round
     intrusive_list<step> last_;   // where steps are chosen: what is not to be chosen while there is anything else
     bool leaves_ = false;
+    bool is_followed_ = false;  // steps are chosen, or somebody looks on
     steering* steering_ = nullptr;
     std::vector<std::exception_ptr> unreported_;
     std::vector<std::exception_ptr> failures_;  // what no handler took: run and poll throw the first
