@@ -111,8 +111,7 @@ protected:
     /// The end of what comes from other threads.
     void refuse_letters() noexcept {
         const scope current(*this);
-        box_->close();
-        for (mail* m = box_->collect(); m != nullptr;) std::exchange(m, m->next_mail)->bounce();
+        for (mail* m = box_->close(); m != nullptr;) std::exchange(m, m->next_mail)->bounce();
     }
 
     /// One round. Left early when a step asks for it, or somebody must be told of a failure. Returns the number of steps.
