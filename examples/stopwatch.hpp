@@ -22,14 +22,17 @@ inline std::chrono::microseconds second = std::chrono::seconds(1);
 /// When begin() was called last.
 inline clock::time_point start_time = clock::now();
 
-/// What is done from begin() to the end of the program, or the next begin(); drawn then. Where `--timeline FILE.svg` asks for it.
+/// What is done from begin() to the end of the program, or the next begin(); drawn then. Where `--timeline FILE.svg` asks for it, or
+/// `--timeline FILE.json`, for ui.perfetto.dev.
 class picture {
 public:
     picture(std::string file, std::string title) : file_(std::move(file)), title_(std::move(title)) {}
     picture(const picture&) = delete;
     picture& operator=(const picture&) = delete;
     ~picture() {
-        if (!(std::ofstream(file_) << recording_.svg(title_))) std::cerr << "cannot write " << file_ << '\n';
+        std::ofstream file(file_);
+        file << (file_.ends_with(".json") ? recording_.trace_json() : recording_.svg(title_));
+        if (!file.flush()) std::cerr << "cannot write " << file_ << '\n';
     }
     void note(const std::string& line) { recording_.note(line); }
 
@@ -62,7 +65,7 @@ inline void begin(int argc, char** argv) {
         } else if (option == "--timeline" && i + 1 < argc) {
             timeline = argv[i + 1];
         } else {
-            std::cerr << "usage: " << argv[0] << " [--second MILLISECONDS] [--timeline FILE.svg]\n";
+            std::cerr << "usage: " << argv[0] << " [--second MILLISECONDS] [--timeline FILE.svg or FILE.json]\n";
             std::exit(2);
         }
     }

@@ -1,6 +1,6 @@
 // The numbered programs, one after another, and a table of what each took: from 5 s to 1 s.
 //
-//     walkthrough [--second MILLISECONDS] [--timeline FILE.svg]
+//     walkthrough [--second MILLISECONDS] [--timeline FILE.svg or FILE.json]
 //
 // Draws one timeline for each, into FILE_1.svg to FILE_9.svg.
 
@@ -66,7 +66,8 @@ std::vector<std::string> arguments_for(const step& each, int number, int argc, c
         arguments.emplace_back(argv[i]);
         if (std::string(argv[i - 1]) == "--timeline") {
             std::string& file = arguments.back();
-            file.insert(file.ends_with(".svg") ? file.size() - 4 : file.size(), "_" + std::to_string(number));
+            const std::size_t dot = file.rfind('.');
+            file.insert(dot == std::string::npos ? file.size() : dot, "_" + std::to_string(number));
         }
     }
     return arguments;
