@@ -1,4 +1,4 @@
-// expect: no matching function
+// expect: rondo: run takes a task, which is what a coroutine returns
 #include <rondo/rondo.hpp>
 
 rondo::task<int> answer() { co_return 42; }

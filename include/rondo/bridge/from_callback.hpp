@@ -4,6 +4,7 @@
 
 // Awaiting what an API with callbacks does.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/bridge/callback.hpp>
 #include <rondo/core/awaitable.hpp>
 
@@ -60,7 +61,7 @@ private:
 };
 
 template <class T, class Start, class OnCancel>
-class [[nodiscard("co_await it")]] calling_back {
+class [[nodiscard("co_await it")]] calling_back : public unawaited<T> {
 public:
     template <class S, class C>
     explicit calling_back(std::in_place_t, S&& start, C&& on_cancel)

@@ -4,6 +4,7 @@
 
 // Calling what blocks, or computes for long, without holding the loop up: asyncio.to_thread.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/base/result.hpp>
 #include <rondo/bridge/detail/letter.hpp>
 #include <rondo/bridge/detail/thread_pool.hpp>
@@ -141,7 +142,7 @@ private:
 };
 
 template <class F, class... Args>
-class [[nodiscard("co_await it")]] threading {
+class [[nodiscard("co_await it")]] threading : public unawaited<std::invoke_result_t<F, Args...>> {
 public:
     template <class G, class... As>
     explicit threading(std::in_place_t, G&& f, As&&... args)

@@ -5,6 +5,7 @@
 // The coroutine type of the library: write a function that returns task<T>, and use co_await and co_return
 // in it. One allocation, recycled; awaiting a task costs no other.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/detail/promise.hpp>
 
 #include <coroutine>
@@ -29,12 +30,14 @@ namespace rondo::inline RONDO_ABI {
 ///             outlive it. A lambda's captures are the lambda's: see spawn(callable, args...).
 /// Thread:     that of the loop it runs on.
 template <class T = void>
-class [[nodiscard("a task does nothing until you co_await it, or give it to run, spawn or when_all")]] task {
+class [[nodiscard("a task does nothing until you co_await it, or give it to run, spawn or when_all")]] task
+    : public detail::unawaited<T> {
 public:
     using promise_type = detail::promise<T>;
 
     /// An empty task.
     task() noexcept = default;
+    task(const task&) = delete;  // a task runs once: pass std::move(t), or call the function a second time
     task(task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
     task& operator=(task&& other) noexcept {
         task moved(std::move(other));

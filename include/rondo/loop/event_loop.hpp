@@ -60,6 +60,12 @@ public:
     template <class T>
     T run(task<T> main);
 
+    template <class Other>
+        requires(!detail::task_like<Other>)
+    auto run(Other&&) {
+        return detail::explain_run<Other>();
+    }
+
     /// The same as an outcome: is_cancelled() after stop().
     template <class T>
     outcome<T> try_run(task<T> main);
@@ -91,8 +97,8 @@ public:
     }
     template <class F, class... Args>
         requires detail::makes_no_task<F, Args...>
-    void spawn(F&&, Args&&...) {
-        detail::explain_spawn<std::decay_t<F>>();
+    auto spawn(F&&, Args&&...) {
+        return detail::explain_spawn<F>();
     }
 
     /// Runs `f()` on the loop's thread, as a ready step of its own. What it throws goes to on_unhandled_exception. One that the loop

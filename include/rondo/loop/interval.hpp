@@ -35,6 +35,8 @@ public:
             detail::raise<std::invalid_argument>("rondo: an interval needs a period above zero");
     }
 
+    explicit interval(detail::no_length, missed_ticks = missed_ticks::skip);
+
     /// `co_await ticks.next()`: waits for the next tick.
     /// Suspends: always; for a missed tick it yields.
     /// Resumes:  as sleep_until. Cancel: as sleep_until; a wait that is cancelled uses up no tick.

@@ -4,6 +4,7 @@
 
 // What spawn returns: a way to wait for the task, and to cancel it.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/loop/detail/spawned.hpp>
 
 #include <stdexcept>
@@ -21,7 +22,8 @@ template <class T, bool Settled>
 class join_awaiter {
 public:
     explicit join_awaiter(spawned<T>* task) : task_(task) {
-        if (task == nullptr) raise<std::logic_error>("rondo: this join_handle is empty");
+        if (task == nullptr)
+            raise<std::logic_error>("rondo: this join_handle is empty: it was moved from, or no spawn gave it");
         task->claim();
         task->retain();
     }
@@ -34,7 +36,8 @@ public:
 
     bool await_ready() const noexcept { return task_->done(); }
     void await_suspend(waker joiner) {
-        if (is_own_task(joiner)) raise<std::logic_error>("rondo: a task cannot wait for itself");
+        if (is_own_task(joiner))
+            raise<std::logic_error>("rondo: a task cannot wait for itself: await this handle in another one");
         task_->wake_when_done(joiner);
     }
     std::conditional_t<Settled, outcome<T>, T> await_resume() {
@@ -91,9 +94,10 @@ private:
 ///
 /// Move-only. May outlive its loop; the result lives with the handle.
 template <class T = void>
-class join_handle {
+class join_handle : public detail::unawaited<T> {
 public:
     join_handle() noexcept = default;
+    join_handle(const join_handle&) = delete;  // one handle to a task: pass std::move(h), or a reference
     join_handle(join_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     join_handle& operator=(join_handle&& other) noexcept {
         join_handle moved(std::move(other));
@@ -130,7 +134,7 @@ private:
     explicit join_handle(detail::spawned<T>& task) noexcept : task_(&task) {}
 
     /// The awaitable of settled(); names the task, as `co_await handle` does, when it is awaited.
-    class settling {
+    class settling : public detail::unawaited<outcome<T>> {
     public:
         explicit settling(detail::spawned<T>* task) noexcept : task_(task) {}
         auto operator co_await() const { return detail::join_awaiter<T, true>(task_); }

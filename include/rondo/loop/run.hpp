@@ -4,6 +4,7 @@
 
 // The way into rondo: asyncio.run.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/loop/event_loop.hpp>
 
 #include <memory>
@@ -22,6 +23,11 @@ namespace rondo::inline RONDO_ABI {
 template <class T>
 T run(task<T> main) {
     return detail::run_on(std::make_unique<default_driver>(), std::move(main));
+}
+template <class... Others>
+    requires(sizeof...(Others) != 1 || !(detail::task_like<Others> && ...))
+auto run(Others&&...) {
+    return detail::explain_run<Others...>();
 }
 
 }  // namespace rondo::inline RONDO_ABI

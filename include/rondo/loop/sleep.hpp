@@ -4,6 +4,7 @@
 
 // Waiting for time to pass, without holding the thread.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/loop/detail/rounds.hpp>
 #include <rondo/loop/detail/saturate.hpp>
@@ -92,6 +93,10 @@ template <class Rep, class Period>
     return detail::sleeping<duration>(detail::saturate(length));
 }
 
+[[nodiscard("co_await it")]] inline auto sleep(detail::no_length) noexcept {
+    return detail::sleeping<duration>(duration::zero());
+}
+
 /// `co_await sleep_until(t)`: the same, until the driver's clock shows `t`.
 template <class Duration>
 [[nodiscard("co_await it")]] auto sleep_until(std::chrono::time_point<time_point::clock, Duration> deadline) {
@@ -99,6 +104,17 @@ template <class Duration>
 }
 [[nodiscard("co_await it")]] inline auto sleep_until(time_point deadline) noexcept {
     return detail::sleeping<time_point>(deadline);
+}
+template <class Rep, class Period>
+auto sleep_until(std::chrono::duration<Rep, Period>) {
+    static_assert(detail::never<Rep>, "rondo: sleep_until takes a point in time; for a length of time: sleep(1s)");
+    return detail::sleeping<time_point>(time_point());
+}
+template <class Clock, class Duration>
+    requires(!std::is_same_v<Clock, time_point::clock>)
+auto sleep_until(std::chrono::time_point<Clock, Duration>) {
+    static_assert(detail::never<Clock>, "rondo: loops go by std::chrono::steady_clock: sleep_until(loop.now() + 1s)");
+    return detail::sleeping<time_point>(time_point());
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -29,8 +29,8 @@ auto spawn(F f, Args... args) {
 
 template <class F, class... Args>
     requires detail::makes_no_task<F, Args...>
-void spawn(F&&, Args&&...) {
-    detail::explain_spawn<std::decay_t<F>>();
+auto spawn(F&&, Args&&...) {
+    return detail::explain_spawn<F>();
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -5,6 +5,7 @@
 // A queue between tasks that holds at most so many messages: asyncio.Queue with a limit, and with an end. Use it to let producers
 // wait for consumers.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/base/ring_buffer.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/loop/wait_list.hpp>
@@ -109,7 +110,7 @@ private:
     static constexpr const char* push_name = "bounded_queue::push";
     static constexpr const char* push_is_over = "bounded_queue::push (the queue is gone)";
 
-    class popping {
+    class popping : public detail::unawaited<std::optional<T>> {
     public:
         explicit popping(bounded_queue& q) noexcept : q_(&q) {}
         auto operator co_await() const noexcept { return detail::pop_awaiter<T>(*q_); }

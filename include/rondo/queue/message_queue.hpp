@@ -4,6 +4,7 @@
 
 // A queue that keeps each message until it has been processed, so that none is lost with the consumer that had it.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/loop/detail/gate.hpp>
 #include <rondo/loop/wait_list.hpp>
@@ -132,7 +133,7 @@ private:
     static constexpr const char* push_name = "message_queue::push";
     static constexpr const char* push_is_over = "message_queue::push (the queue is gone)";
 
-    class receiving {
+    class receiving : public detail::unawaited<std::optional<delivery<T>>> {
     public:
         explicit receiving(message_queue& q) noexcept : q_(&q) {}
         auto operator co_await() const noexcept { return detail::receive_awaiter<T>(*q_); }

@@ -4,6 +4,7 @@
 
 // Seeing results in the order in which they come: asyncio.as_completed.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/outcome.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/loop/wait_list.hpp>
@@ -130,6 +131,14 @@ template <detail::task_range Range, class F>
         requires(std::size_t i, outcome<T> o) { f(i, std::move(o)); },
         "rondo: for_each_completed's callable takes an index and an outcome<T>");
     return detail::for_each_completed_of<T, F>(detail::take_tasks<task<T>>(std::forward<Range>(tasks)), std::move(f));
+}
+template <class Other, class F>
+    requires(!detail::task_range<Other>)
+auto for_each_completed(Other&&, F&&) {
+    static_assert(detail::never<Other>,
+                  "rondo: for_each_completed takes a vector of tasks, which it consumes, and a callable: "
+                  "for_each_completed(std::move(tasks), f)");
+    return detail::anything();
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -4,9 +4,11 @@
 
 // Doing the same for many things, a bounded number at a time.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/scope/when_all.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -98,6 +100,14 @@ template <class Range, class F>
         "rondo: for_each_concurrent's callable takes an element and returns a task, or something else to await");
     return detail::for_each_concurrent_of<Range, F>(std::forward<Range>(range), detail::checked_limit(limit),
                                                     std::move(f));
+}
+template <class Range, class Limit, class... Others>
+    requires(sizeof...(Others) != 1 || !std::convertible_to<Limit, std::size_t>)
+auto for_each_concurrent(Range&&, Limit&&, Others&&...) {
+    static_assert(detail::never<Range>,
+                  "rondo: for_each_concurrent takes a range, a limit and a callable, in this order: "
+                  "for_each_concurrent(urls, 10, f)");
+    return detail::anything();
 }
 
 }  // namespace rondo::inline RONDO_ABI

@@ -46,8 +46,8 @@ public:
     }
     template <class F, class... Args>
         requires detail::makes_no_task<F, Args...>
-    void spawn(F&&, Args&&...) {
-        detail::explain_spawn<std::decay_t<F>>();
+    auto spawn(F&&, Args&&...) {
+        return detail::explain_spawn<F>();
     }
 
     /// Cancels the children, not the body, and closes the group to new ones.

@@ -4,11 +4,13 @@
 
 // when_all with a bound on how many tasks run at a time.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/base/result.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/scope/for_each_concurrent.hpp>
 #include <rondo/scope/when_all.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -73,6 +75,14 @@ template <detail::task_range Range>
     using T = detail::range_task_value<Range>;
     return detail::when_all_limited_of<T>(detail::checked_limit(limit),
                                           detail::take_tasks<task<T>>(std::forward<Range>(tasks)));
+}
+template <class Limit, class Range, class... Others>
+    requires(sizeof...(Others) != 0 || !std::convertible_to<Limit, std::size_t> || !detail::task_range<Range>)
+auto when_all_limited(Limit&&, Range&&, Others&&...) {
+    static_assert(detail::never<Range>,
+                  "rondo: when_all_limited takes the limit first, and then a vector of tasks, which it consumes: "
+                  "when_all_limited(2, std::move(tasks))");
+    return detail::anything();
 }
 
 }  // namespace rondo::inline RONDO_ABI

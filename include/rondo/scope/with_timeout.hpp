@@ -36,6 +36,16 @@ template <class Rep, class Period, class Op>
     return detail::combining<detail::timed_or_error<Op>, duration, Op>(std::in_place, detail::saturate(length),
                                                                        std::forward<Op>(op));
 }
+template <class Op>
+auto with_timeout(detail::no_length, Op&&) {
+    return detail::anything();
+}
+template <class Op, class Rep, class Period>
+    requires(!detail::length_of_time<Op>)
+auto with_timeout(Op&&, std::chrono::duration<Rep, Period>) {
+    static_assert(detail::never<Op>, "rondo: with_timeout takes the length of time first: with_timeout(1s, op)");
+    return detail::anything();
+}
 
 /// `co_await try_with_timeout(1s, op)`: the same as a std::optional, which is empty when time was up; for void a bool, false then. A reference
 /// comes as a std::reference_wrapper. A timeout_error is op's own.
@@ -46,6 +56,17 @@ template <class Rep, class Period, class Op>
         "rondo: try_with_timeout takes what can be awaited, and consumes a task: try_with_timeout(1s, std::move(t))");
     return detail::combining<detail::timed_or_nothing<Op>, duration, Op>(std::in_place, detail::saturate(length),
                                                                          std::forward<Op>(op));
+}
+template <class Op>
+auto try_with_timeout(detail::no_length, Op&&) {
+    return detail::anything();
+}
+template <class Op, class Rep, class Period>
+    requires(!detail::length_of_time<Op>)
+auto try_with_timeout(Op&&, std::chrono::duration<Rep, Period>) {
+    static_assert(detail::never<Op>,
+                  "rondo: try_with_timeout takes the length of time first: try_with_timeout(1s, op)");
+    return detail::anything();
 }
 
 }  // namespace rondo::inline RONDO_ABI

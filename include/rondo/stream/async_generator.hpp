@@ -46,6 +46,12 @@ public:
     ///           and for a generator that was moved from.
     [[nodiscard("co_await it")]] auto next() noexcept { return detail::asking<T>(state_); }
 
+    /// Not a range: whoever treats it as one is told so.
+    detail::no_iterator<T> begin() {
+        static_assert(detail::never<T>, "rondo: a generator's values are awaited: while (auto v = co_await g.next())");
+    }
+    detail::no_iterator<T> end();
+
 private:
     friend promise_type;
     explicit async_generator(detail::generator_promise<T>& body) noexcept : state_(body) {}

@@ -4,6 +4,7 @@
 
 // Waiting, in the middle of what a mutex protects, until others have changed it: asyncio.Condition.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/loop/detail/alarm.hpp>
 #include <rondo/loop/detail/saturate.hpp>
@@ -11,6 +12,7 @@
 #include <rondo/sync/mutex.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <stdexcept>
 #include <utility>
 
@@ -62,6 +64,21 @@ public:
     [[nodiscard("co_await it")]] task<bool> wait_for(mutex::guard& guard, std::chrono::duration<Rep, Period> length,
                                                      Predicate predicate) {
         return wait_at_most<Predicate>(guard, detail::saturate(length), std::move(predicate));
+    }
+
+    template <class Other, class... More>
+        requires(!std::same_as<Other, mutex::guard&>)
+    auto wait(Other&&, More&&...) {
+        static_assert(detail::never<Other>,
+                      "rondo: a wait takes the guard that holds the mutex: auto guard = co_await m.scoped_lock(); "
+                      "co_await cv.wait(guard, predicate)");
+        return detail::anything();
+    }
+    template <class Rep, class Period>
+    auto wait_for(mutex::guard&, std::chrono::duration<Rep, Period>) {
+        static_assert(detail::never<Rep>,
+                      "rondo: wait_for needs a predicate: co_await cv.wait_for(guard, 1s, predicate)");
+        return detail::anything();
     }
 
     /// Wakes the one that has waited longest, if there is one.

@@ -57,7 +57,11 @@ public:
     /// Throws: std::logic_error if it is not locked, or if it is a guard's to unlock.
     void unlock() {
         if (guarded_) detail::raise<std::logic_error>("rondo: unlock of a mutex that a guard holds: unlock the guard");
-        if (!locked_) detail::raise<std::logic_error>("rondo: unlock of a mutex that is not locked");
+        if (!locked_)
+            detail::raise<std::logic_error>(
+                "rondo: unlock of a mutex that is not locked: hold auto guard = co_await m.scoped_lock(), or co_await "
+                "m.lock(); "
+                "std::lock_guard and its kind do not await");
         locked_ = false;
         give(1);
     }

@@ -17,5 +17,10 @@ template <class T>
 T run(task<T> main) {
     return detail::run_on(std::make_unique<virtual_driver>(), std::move(main));
 }
+template <class... Others>
+    requires(sizeof...(Others) != 1 || !(detail::task_like<Others> && ...))
+auto run(Others&&...) {
+    return detail::explain_run<Others...>();
+}
 
 }  // namespace rondo::inline RONDO_ABI::testing

@@ -6,6 +6,7 @@
 
 #include <rondo/base/result.hpp>
 #include <rondo/core/awaitable.hpp>
+#include <rondo/core/detail/explain.hpp>
 #include <rondo/core/detail/frame_pool.hpp>
 #include <rondo/core/detail/host.hpp>
 
@@ -37,7 +38,9 @@ struct task_access {
     template <class T>
     static promise<T>& release(task<T>& t) {
         if (!t.handle_) [[unlikely]]
-            raise<std::logic_error>("rondo: this task is empty: it was moved from, or awaited or started before");
+            raise<std::logic_error>(
+                "rondo: this task is empty: it was moved from, or awaited or started before; call the "
+                "coroutine again for another");
         return std::exchange(t.handle_, nullptr).promise();
     }
 
@@ -119,19 +122,26 @@ public:
     }
 
     template <class U>
-    std::suspend_always await_transform(task<U>&) {
-        static_assert(!sizeof(U*), "rondo: a task is awaited once, and consumed: co_await std::move(t)");
-        return {};
+    auto await_transform(task<U>& child) {
+        static_assert(never<U>, "rondo: a task is awaited once, and consumed: co_await std::move(t)");
+        return await_on(std::move(child));
+    }
+    template <class U>
+    auto await_transform(const task<U>& child) {
+        static_assert(never<U>, "rondo: awaiting a task consumes it, and this one is const: leave the const out");
+        return await_on(std::move(const_cast<task<U>&>(child)));
     }
 
     template <class A>
         requires(!task_like<A>)
     auto await_transform(A&& a, std::source_location at = std::source_location::current()) {
-        static_assert(awaitable<A>,
-                      "rondo: this cannot be awaited: it is neither a task nor an awaiter (a duration? co_await "
-                      "rondo::sleep(it))");
-        where = at;
-        return await_on(std::forward<A>(a));
+        if constexpr (awaitable<A>) {
+            where = at;
+            return await_on(std::forward<A>(a));
+        } else {
+            explain_await<A>();
+            return anything();
+        }
     }
 
     template <class A>
@@ -156,6 +166,13 @@ private:
     }
 };
 
+template <class U>
+auto explain_yield() {
+    static_assert(never<U>,
+                  "rondo: a task gives one result: co_return it; for co_yield return a rondo::async_generator");
+    return std::suspend_always();
+}
+
 template <class T>
 class returning : public promise_base<T> {
     static_assert(std::is_reference_v<T> || alignof(stored_t<T>) <= alignof(std::max_align_t),
@@ -164,10 +181,16 @@ class returning : public promise_base<T> {
 public:
     template <class U = T>
     void return_value(U&& value) {
+        static_assert(!task_like<U> || task_like<T>,
+                      "rondo: co_return of a task that has not been awaited: co_return co_await f()");
         static_assert(std::is_convertible_v<U, T>, "rondo: co_return gives something that is no T of this task<T>");
         static_assert(!std::is_lvalue_reference_v<T> || (binds_to<T, U> && std::is_lvalue_reference_v<U>),
                       "rondo: co_return gives a temporary to a task of a reference, which would dangle");
         this->outcome.set_value(std::forward<U>(value));
+    }
+    template <class U>
+    auto yield_value(U&&) {
+        return explain_yield<U>();
     }
 };
 
@@ -175,6 +198,10 @@ template <>
 class returning<void> : public promise_base<void> {
 public:
     void return_void() noexcept { outcome.set_value(); }
+    template <class U>
+    auto yield_value(U&&) {
+        return explain_yield<U>();
+    }
 };
 
 template <class T>

@@ -4,6 +4,7 @@
 
 // The task that event_loop::run was given, and the callable that spawn was given.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/base/result.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/loop/detail/engine.hpp>
@@ -55,10 +56,25 @@ concept makes_task = takes_rvalues<F, Args...> || requires(F& f, Args&... args) 
 template <class F, class... Args>
 concept makes_no_task = !task_like<F> && !makes_task<std::decay_t<F>, std::decay_t<Args>...>;
 template <class F>
-void explain_spawn() {
-    static_assert(!sizeof(F*),
+auto explain_spawn() {
+    static_assert(never<F>,
                   "rondo: spawn takes a task and a name, or a callable that returns a task, with its "
                   "arguments (std::ref(x) for a reference) and no name");
+    return anything();
+}
+
+/// The same for run.
+template <class... Others>
+auto explain_run() {
+    if constexpr (sizeof...(Others) != 1)
+        static_assert(never<Others...>, "rondo: run takes one task: co_await the others in it, or when_all(f(), g())");
+    else if constexpr ((awaitable<Others> && ...))
+        static_assert(never<Others...>,
+                      "rondo: run takes a task: put the co_await into a coroutine that returns task<>");
+    else
+        static_assert(never<Others...>,
+                      "rondo: run takes a task, which is what a coroutine returns: run(f()), with parentheses");
+    return anything();
 }
 
 template <class F, class... Args>

@@ -4,6 +4,7 @@
 
 // Arithmetic on time that never overflows: what is beyond the clock's range is "for ever".
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/loop/driver.hpp>
 
 #include <chrono>
@@ -50,6 +51,25 @@ duration saturate(std::chrono::duration<Rep, Period> length) {
     }
 }
 inline duration saturate(duration length) noexcept { return length; }
+
+template <class T>
+concept length_of_time = requires { typename std::remove_cvref_t<T>::period; };
+
+/// Stands for a length of time that is none, where one is wanted.
+class no_length {
+public:
+    template <class N>
+        requires std::is_arithmetic_v<N>
+    no_length(N) {
+        static_assert(never<N>,
+                      "rondo: a length of time needs a unit: 1s or 20ms, with using namespace std::chrono_literals");
+    }
+    template <class Clock, class Duration>
+    no_length(std::chrono::time_point<Clock, Duration>) {
+        static_assert(never<Clock>,
+                      "rondo: a length of time is wanted, not a point in time: sleep_until(t), or t - loop.now()");
+    }
+};
 
 /// `start + length`, or time_point::max().
 inline time_point later(time_point start, duration length) noexcept {

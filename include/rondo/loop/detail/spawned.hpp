@@ -47,7 +47,9 @@ public:
 
     /// Claims the right to join, which one user has at a time, and the outcome once.
     void claim() {
-        if (claimed_) raise<std::logic_error>("rondo: this task is joined already: a join_handle has one joiner");
+        if (claimed_)
+            raise<std::logic_error>(
+                "rondo: this task is joined already: a join_handle has one joiner; others can wait for an event");
         claimed_ = true;
     }
     void unclaim() noexcept {

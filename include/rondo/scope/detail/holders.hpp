@@ -5,6 +5,7 @@
 // How combinators hold their children: a fixed number of any kind, any number of tasks of one type, or one. `Base` is a
 // combinator: what it makes of its children's ends is its own.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/scope/detail/children.hpp>
 
 #include <coroutine>
@@ -168,3 +169,10 @@ std::vector<Child> take_tasks(Range&& tasks) {
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail
+
+/// For auto [a, b] = when_all(...).
+template <class Awaiter, class... Parts>
+struct std::tuple_size<rondo::detail::combining<Awaiter, Parts...>> {
+    static_assert(rondo::detail::never<Awaiter>, "rondo: these are not the results yet: auto [a, b] = co_await ...");
+    static constexpr std::size_t value = 0;
+};

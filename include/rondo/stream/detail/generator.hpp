@@ -4,6 +4,7 @@
 
 // What is behind async_generator: a body whose frame hangs below the task that asks it for a value, and below nobody in between.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/detail/promise.hpp>
 #include <rondo/core/errors.hpp>
 
@@ -19,6 +20,15 @@ template <class T>
 class async_generator;
 
 namespace detail {
+
+/// As much of an iterator as a range-for asks for, to have it compile up to the message.
+template <class T>
+class no_iterator {
+public:
+    std::add_lvalue_reference_t<T> operator*() const noexcept;
+    no_iterator& operator++() noexcept;
+    bool operator!=(const no_iterator&) const noexcept;
+};
 
 template <class T>
 class next_awaiter;
@@ -43,6 +53,11 @@ public:
         }
         void await_resume() const noexcept {}
     };
+    template <class U>
+    auto yield_value(U&&) {
+        static_assert(never<U>, "rondo: co_yield gives something that is no T of this async_generator<T>");
+        return std::suspend_always();
+    }
     template <class U = T>
         requires(std::is_reference_v<T> ? binds_to<T, U> : std::is_convertible_v<U, T>)
     handing_over yield_value(U&& value) {
@@ -174,7 +189,7 @@ private:
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] asking {
+class [[nodiscard("co_await it")]] asking : public unawaited<std::optional<typename next_awaiter<T>::value_type>> {
 public:
     explicit asking(generator_state<T>& state) noexcept : state_(&state) {}
     auto operator co_await() const { return next_awaiter<T>(*state_); }

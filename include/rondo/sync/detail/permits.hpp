@@ -5,6 +5,7 @@
 // What mutex and semaphore are made of: a number of permits, and those who wait for one. A permit that is given back while
 // somebody waits is his at once: nobody who comes later can take it.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/loop/detail/root.hpp>
 #include <rondo/loop/wait_list.hpp>
@@ -92,7 +93,7 @@ private:
 };
 
 template <class Owner, class Held>
-class [[nodiscard("co_await it")]] acquiring {
+class [[nodiscard("co_await it")]] acquiring : public unawaited<Held> {
 public:
     explicit acquiring(Owner& owner) noexcept : owner_(&owner) {}
     auto operator co_await() const noexcept { return acquire_awaiter<Owner, Held>(*owner_); }

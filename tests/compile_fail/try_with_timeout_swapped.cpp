@@ -1,0 +1,16 @@
+// expect: rondo: try_with_timeout takes the length of time first: try_with_timeout(1s, op)
+#include <rondo/rondo.hpp>
+
+#include <chrono>
+
+using namespace std::chrono_literals;
+
+rondo::task<> child() { co_return; }
+
+rondo::task<> parent() {
+#ifdef RONDO_TEST_VALID
+    co_await rondo::try_with_timeout(1s, child());
+#else
+    co_await rondo::try_with_timeout(child(), 1s);
+#endif
+}
