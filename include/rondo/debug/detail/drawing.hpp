@@ -5,6 +5,7 @@
 // A recording as an SVG picture: a row for each lane, time from left to right.
 
 #include <rondo/debug/detail/markup.hpp>
+#include <rondo/debug/detail/place.hpp>
 #include <rondo/debug/detail/recording.hpp>
 
 #include <algorithm>

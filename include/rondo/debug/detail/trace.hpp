@@ -5,6 +5,7 @@
 // A recording in the trace event format of Chrome and Perfetto.
 
 #include <rondo/debug/detail/markup.hpp>
+#include <rondo/debug/detail/place.hpp>
 #include <rondo/debug/detail/recording.hpp>
 
 #include <chrono>
