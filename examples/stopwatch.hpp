@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace example {
@@ -34,11 +35,14 @@ public:
         file << (file_.ends_with(".json") ? recording_.trace_json() : recording_.svg(title_));
         if (!file.flush()) std::cerr << "cannot write " << file_ << '\n';
     }
-    void note(const std::string& line) { recording_.note(line); }
+    void note(const std::string& line) {
+        if (std::this_thread::get_id() == thread_) recording_.note(line);  // it shows one thread
+    }
 
 private:
     std::string file_;
     std::string title_;
+    std::thread::id thread_ = std::this_thread::get_id();
     rondo::debug::timeline recording_;
 };
 inline std::optional<picture> drawn;
