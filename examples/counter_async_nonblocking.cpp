@@ -12,7 +12,7 @@ using example::claim;
 // [visit]
 rondo::task<> order_and_wait(counter::kitchen& burgers) {
     customer("orders, and takes a buzzer");
-    co_await rondo::from_callback([&](rondo::callback<void> buzzer) { burgers.order(buzzer); });
+    co_await rondo::from_callback([&](rondo::callback<> buzzer) { burgers.order(buzzer); });
     customer("hears the buzzer");
 }
 

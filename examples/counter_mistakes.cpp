@@ -33,7 +33,7 @@ rondo::task<> ask_and_yield(counter::kitchen& burgers) {
 }
 
 rondo::task<> wait_to_be_told(counter::kitchen& burgers) {
-    co_await rondo::from_callback([&](rondo::callback<void> buzzer) { burgers.order(buzzer); });
+    co_await rondo::from_callback([&](rondo::callback<> buzzer) { burgers.order(buzzer); });
 }
 // [/waits]
 

@@ -54,6 +54,7 @@ static_assert(std::is_copy_assignable_v<callback<int>> && std::is_copy_construct
 static_assert(!std::is_default_constructible_v<callback<int>>);
 static_assert(std::invocable<const callback<int>&, int> && !std::invocable<const callback<int>&, std::string>);
 static_assert(std::invocable<const callback<std::string>&, std::size_t, char>);
+static_assert(std::is_same_v<callback<>, callback<void>>);
 static_assert(std::invocable<const callback<void>&> && !std::invocable<const callback<void>&, int>);
 static_assert(std::invocable<const callback<int&>&, int&>);
 static_assert(std::is_nothrow_invocable_v<const callback<int>&, int>);

@@ -19,7 +19,7 @@
 
 namespace rondo::inline RONDO_ABI {
 
-template <class T>
+template <class T = void>
 class callback;
 
 namespace detail {
