@@ -19,7 +19,7 @@ class anything {
 public:
     anything() noexcept = default;
     template <class T>
-    operator T() const noexcept;
+    operator T() const noexcept;  // NOLINT(google-explicit-constructor): it is to fit everywhere
 
     bool await_ready() const noexcept;
     template <class Handle>
@@ -31,6 +31,7 @@ public:
 template <class T>
 class unawaited {
 public:
+    // NOLINTNEXTLINE(google-explicit-constructor): so it is called where the result would be
     operator T() const { static_assert(never<T>, "rondo: this is not the result yet: co_await it"); }
     explicit operator bool() const
         requires(!std::is_same_v<T, bool>)

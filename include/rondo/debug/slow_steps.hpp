@@ -65,7 +65,7 @@ private:
                 const char* const name = f != nullptr ? detail::task_of(f).name() : "a posted function";
                 now_.task = name != nullptr ? name : "a task";  // kept: the task may be gone at the end of the step
             },
-            [&](std::exception_ptr) { now_.task.clear(); });
+            [&](const std::exception_ptr&) { now_.task.clear(); });
         began_ = loop.now();
         has_begun_ = true;
     }

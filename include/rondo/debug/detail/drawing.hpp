@@ -121,6 +121,7 @@ text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #30363d } .dim { 
         const lane& one = from_.lanes[l];
         write(margin + 2 * letter * static_cast<double>(one.depth), y + row / 2 + 4, "name", label(l));
         std::vector<piece> written;
+        written.reserve(2 * one.remarks.size());
         for (const char* const kind : {"waits", "runs"}) {
             double drawn_to = -1;
             for (const span& s : one.spans)

@@ -123,7 +123,7 @@ private:
     template <class F>
     void record(F&& f) noexcept {
         if (made_.is_full) return;
-        guarded(std::forward<F>(f), [&](std::exception_ptr) { made_.is_full = true; });
+        guarded(std::forward<F>(f), [&](const std::exception_ptr&) { made_.is_full = true; });
     }
 
     span& open(std::size_t l, duration at) {

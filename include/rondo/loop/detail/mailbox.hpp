@@ -125,8 +125,8 @@ private:
     ~mailbox() = default;
 
     // What lies below the first letter, besides null, which says that the loop is to be woken.
-    mail* looked_at() noexcept { return static_cast<mail*>(static_cast<void*>(this)); }
-    mail* gone() noexcept { return static_cast<mail*>(static_cast<void*>(&visitors_)); }
+    mail* looked_at() noexcept { return reinterpret_cast<mail*>(this); }
+    mail* gone() noexcept { return reinterpret_cast<mail*>(&visitors_); }
     bool is_bottom(const mail* m) noexcept { return m == looked_at() || m == nullptr || m == gone(); }
 
     /// Onto `first`, which is what lies on top now; or else becomes that.

@@ -60,12 +60,12 @@ class no_length {
 public:
     template <class N>
         requires std::is_arithmetic_v<N>
-    no_length(N) {
+    explicit(false) no_length(N) {
         static_assert(never<N>,
                       "rondo: a length of time needs a unit: 1s or 20ms, with using namespace std::chrono_literals");
     }
     template <class Clock, class Duration>
-    no_length(std::chrono::time_point<Clock, Duration>) {
+    explicit(false) no_length(std::chrono::time_point<Clock, Duration>) {
         static_assert(never<Clock>,
                       "rondo: a length of time is wanted, not a point in time: sleep_until(t), or t - loop.now()");
     }
