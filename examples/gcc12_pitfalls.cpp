@@ -1,4 +1,4 @@
-// Four things that g++ 11 and 12 get wrong around co_await, each with a form that works everywhere.
+// What g++ 11 and 12 get wrong around co_await, each with a form that works everywhere.
 // They are bugs of these compilers, met with every coroutine library; clang and later g++ are right.
 
 #include "stopwatch.hpp"
