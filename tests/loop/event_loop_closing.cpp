@@ -3,6 +3,8 @@
 
 // What comes to a loop that is closed, or at its end.
 
+#include <support/leak_check.hpp>
+
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

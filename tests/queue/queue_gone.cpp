@@ -3,6 +3,8 @@
 
 // Queues that go while a push that they have answered has yet to resume.
 
+#include <support/leak_check.hpp>
+
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

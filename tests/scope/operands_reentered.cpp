@@ -3,6 +3,8 @@
 
 // Operations that decide against themselves, or against others, while a combinator is starting them.
 
+#include <support/leak_check.hpp>
+
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 

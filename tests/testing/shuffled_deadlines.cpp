@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
+#include <support/leak_check.hpp>
+
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
 
