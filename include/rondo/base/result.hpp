@@ -89,7 +89,7 @@ public:
         if (other.state_ == state::value) [[likely]]
             std::construct_at(std::addressof(value_), std::move(other.value_));
         else if (other.state_ == state::error)
-            std::construct_at(&error_, std::move(other.error_));
+            std::construct_at(&error_, std::exchange(other.error_, nullptr));
         state_ = other.state_;
     }
 
@@ -106,7 +106,7 @@ public:
 
 private:
     [[noreturn]] void take_failure() {
-        if (state_ == state::error) rethrow(std::move(error_));
+        if (state_ == state::error) rethrow(std::exchange(error_, nullptr));
         fatal("rondo: a task<T> came to its end without co_return: it has no result");
     }
 

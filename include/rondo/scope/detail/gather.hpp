@@ -58,7 +58,7 @@ private:
     bool settle(std::exception_ptr* error) noexcept final {
         if (failed_) return false;
         failed_ = true;
-        first_ = std::move(*error);
+        first_ = std::exchange(*error, nullptr);
         const bool others = others_run();
         cancel_children(nobody);  // what others have been granted goes back, too
         return others;

@@ -88,7 +88,7 @@ private:
     }
     bool settle(std::exception_ptr* error) noexcept final {
         if (first_) return false;
-        first_ = std::move(*error);
+        first_ = std::exchange(*error, nullptr);
         const bool others = others_run();
         cancel_body();
         cancel_children();
