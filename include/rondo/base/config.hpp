@@ -40,6 +40,13 @@ using fatal_handler = void (*)(const char* what) noexcept;
 
 namespace detail {
 
+// Whether what is thread_local is destroyed before its memory is freed. Before g++ 16, MinGW does it afterwards (GCC's PR 80816).
+#if defined(__MINGW32__) && !defined(__clang__) && __GNUC__ < 16
+inline constexpr bool threads_end_well = false;
+#else
+inline constexpr bool threads_end_well = true;
+#endif
+
 inline fatal_handler on_fatal = nullptr;
 
 /// Not for catching: what std::terminate shows to those who look.

@@ -109,6 +109,7 @@ private:
     }
 
     void prepare() noexcept {
+        if constexpr (!threads_end_well) return;  // without lists there is nothing to give back
         thread_local retirement at_thread_exit;
         at_thread_exit.pool = this;
         prepared_ = true;
