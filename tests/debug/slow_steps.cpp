@@ -223,3 +223,23 @@ TEST_CASE("the destructors of a cancelled task can be slow") {
     REQUIRE(told.list->size() == 1);
     CHECK(told.list->front().task == "main");  // for it happened inside its cancel()
 }
+
+TEST_CASE("a handler may cancel the slow task, also when others look on") {
+    workplace here;
+    const rondo::debug::timeline first;  // told after the handler's watch
+    const warnings told;
+    const slow_steps second(100ms, told);
+    rondo::join_handle<void> handle;
+    const slow_steps watch(100ms, [&](const slow_step&) { handle.cancel(); });
+    const auto main = [&]() -> task<> {
+        const auto slow = [](workplace& at) -> task<> {
+            at.work(1s);
+            co_await rondo::sleep(1h);
+        };
+        handle = rondo::spawn(slow, std::ref(here));
+        const rondo::outcome<void> end = co_await handle.settled();
+        CHECK(end.is_cancelled());
+    };
+    here.loop().run(main());
+    CHECK(told.list->size() == 1);
+}

@@ -40,7 +40,7 @@ struct slow_step {
 ///     rondo::debug::slow_steps warn(100ms, [](const rondo::debug::slow_step& s) { std::puts(s.text().c_str()); });
 ///     rondo::run(serve());
 ///
-/// What the handler throws goes to the loop's on_unhandled_exception. It may spawn and post; it may not run a loop, or end this.
+/// What the handler throws goes to the loop's on_unhandled_exception. It may spawn, post and cancel; it may not run a loop, or end this.
 /// Made inside a task, it begins with the next round. Under virtual time, where steps take none, nothing is slow.
 ///
 /// Thread: where it was made; only loops that run there are watched.
@@ -72,8 +72,11 @@ private:
     void step_ends(detail::rounds& loop, detail::frame* f) noexcept override {
         if (!std::exchange(has_begun_, false)) return;  // made in this step
         now_.took = loop.now() - began_;
-        if (now_.took <= limit_) return;
-        now_.to = detail::place_of(f);
+        is_slow_ = now_.took > limit_;
+        if (is_slow_) now_.to = detail::place_of(f);
+    }
+    void step_is_over(detail::rounds& loop) noexcept override {
+        if (!std::exchange(is_slow_, false)) return;
         detail::guarded([&] { handler_(std::as_const(now_)); },
                         [&](std::exception_ptr error) { loop.report(std::move(error)); });
     }
@@ -83,6 +86,7 @@ private:
     slow_step now_{};
     time_point began_;
     bool has_begun_ = false;
+    bool is_slow_ = false;
 };
 
 }  // namespace rondo::inline RONDO_ABI::debug

@@ -25,7 +25,7 @@ public:
     drawing(const recording& r, std::size_t rows)
         : from_(r), rows_((std::min)(rows, r.lanes.size())), total_((std::max)(r.end, duration(1))) {
         std::size_t longest = 0;
-        for (std::size_t l = 0; l < rows_; ++l) longest = (std::max)(longest, 2 * r.lanes[l].depth + label(l).size());
+        for (std::size_t l = 0; l < rows_; ++l) longest = (std::max)(longest, indent(l) + label(l).size());
         left_ = margin + letter * static_cast<double>(longest) + 12;
     }
 
@@ -61,6 +61,9 @@ private:
         name.resize(longest_label - 3);
         return name + "...";
     }
+
+    /// In letters; what is nested deeper stands no further to the right.
+    std::size_t indent(std::size_t l) const noexcept { return 2 * (std::min)(from_.lanes[l].depth, std::size_t(16)); }
 
     double x(duration at) const noexcept {
         const double share = std::chrono::duration<double>(at) / std::chrono::duration<double>(total_);
@@ -119,15 +122,18 @@ text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #30363d } .dim { 
 
     void draw_row(std::size_t l, double y) {
         const lane& one = from_.lanes[l];
-        write(margin + 2 * letter * static_cast<double>(one.depth), y + row / 2 + 4, "name", label(l));
+        write(margin + letter * static_cast<double>(indent(l)), y + row / 2 + 4, "name", label(l));
         std::vector<piece> written;
-        written.reserve(2 * one.remarks.size());
         for (const char* const kind : {"waits", "runs"}) {
             double drawn_to = -1;
             for (const span& s : one.spans)
                 if ((s.wait == nullptr) == (kind[0] == 'r')) drawn_to = draw_span(l, s, y + (row - bar) / 2, drawn_to);
         }
-        for (const remark& m : one.remarks) written.emplace_back(x(m.at) - mark, x(m.at) + mark);
+        for (const remark& m : one.remarks) {  // in the order of time: marks that touch are one piece
+            const double at = x(m.at);
+            if (written.empty() || written.back().second < at - mark) written.emplace_back(at - mark, at);
+            written.back().second = at + mark;
+        }
         for (const remark& m : one.remarks) draw_remark(m, y + row / 2, written);
         for (const span& s : one.spans) write_in(l, s, y + row / 2 + 4, written);
     }

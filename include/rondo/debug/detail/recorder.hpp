@@ -27,7 +27,7 @@ namespace rondo::inline RONDO_ABI::detail {
 
 class recorder final : public watch {
 public:
-    explicit recorder(std::size_t most) : most_(most), shift_(-steady()) {
+    explicit recorder(std::size_t most) : most_(most), shift_(-clock()) {
         scheduler* const here = scheduler::current();
         made_.lanes.emplace_back().name = "the thread";
         if (here == nullptr) {
@@ -43,61 +43,74 @@ public:
 
     void remark_here(std::string_view text) {
         if (!has_room()) return;
-        frame* const f = loop_ == nullptr ? nullptr : loop_->running();
-        made_.lanes[f == nullptr ? 0 : lane_of(*f)].remarks.push_back(remark{time(), std::string(text)});
+        record([&] {
+            frame* const f = here_.loop == nullptr ? nullptr : here_.loop->running();
+            const std::size_t l = f == nullptr ? 0 : lane_of(*f);
+            made_.lanes[l].remarks.push_back(remark{time(), std::string(text)});
+        });
     }
 
     void enters(rounds& loop) noexcept override {
         const duration t = time();
         close(0, t);
-        loop_ = &loop;
-        shift_ = t - loop.now().time_since_epoch();
+        guarded([&] { outer_.push_back(here_); }, [&](const std::exception_ptr&) { made_.is_full = true; });
+        here_ = level();
+        here_.loop = &loop;
+        shift_ = t - clock();
     }
     void leaves(rounds&) noexcept override {
         const duration t = time();
-        loop_ = nullptr;
-        shift_ = t - steady();
-        record([&] { open(0, t); });
+        close(0, t);
+        here_ = level();
+        if (!outer_.empty()) {
+            here_ = outer_.back();
+            outer_.pop_back();
+        }
+        shift_ = t - clock();
+        record([&] { open(0, t).on = here_.lane; });
     }
 
-    void step_begins(rounds&, step& s) noexcept override {
-        began_ = handed_on_ = time();
-        close(0, began_);
+    void step_begins(rounds& loop, step& s) noexcept override {
+        if (here_.loop != &loop) enters(loop);  // this was made while another loop ran inside of it
+        here_.began = here_.handed_on = time();
+        close(0, here_.began);
         record([&] {
             frame* const f = frame_of(s);
-            stepping_ = f == nullptr ? no_lane : lane_of(*f);
-            open(0, began_).on = stepping_;
-            if (stepping_ == no_lane) return;
-            waited_ = made_.lanes[stepping_].spans.empty() ? span() : made_.lanes[stepping_].spans.back();
-            close(stepping_, began_);
-            open(stepping_, began_).at = place_of(f);
+            here_.lane = f == nullptr ? no_lane : lane_of(*f);
+            open(0, here_.began).on = here_.lane;
+            if (here_.lane == no_lane) return;
+            here_.waited = made_.lanes[here_.lane].spans.empty() ? span() : made_.lanes[here_.lane].spans.back();
+            close(here_.lane, here_.began);
+            open(here_.lane, here_.began).at = place_of(f);
         });
     }
     void step_ends(rounds&, frame* f) noexcept override {
         const duration t = time();
         close(0, t);
-        const std::size_t stepped = std::exchange(stepping_, no_lane);
+        const std::size_t stepped = std::exchange(here_.lane, no_lane);
         if (stepped != no_lane) close(stepped, t);
         record([&] {
             const std::size_t l = f == nullptr ? no_lane : lane_of(*f);
             if (l != no_lane && l != stepped) {  // it went on because another had ended
-                close(l, handed_on_);
-                open(l, handed_on_);
+                close(l, here_.handed_on);
+                open(l, here_.handed_on);
                 close(l, t);
             }
             if (l != no_lane) look_at(l, t);
-            if (stepped == no_lane || stepped == l || made_.lanes[stepped].is_over || waited_.wait == nullptr) return;
-            open(stepped, t) = waited_;  // what was done for it did not end its wait
-            made_.lanes[stepped].spans.back().begin = t;
-            made_.lanes[stepped].spans.back().end = span::never;
+            if (stepped == no_lane || stepped == l || made_.lanes[stepped].is_over || here_.waited.wait == nullptr)
+                return;
+            span& on = open(stepped, t);  // what was done for it did not end its wait
+            on = here_.waited;
+            on.begin = t;
+            on.end = span::never;
         });
     }
     void ends(rounds&, branch& b) noexcept override {
         const auto found = known_.find(address_of(b));
         if (found == known_.end()) return;
-        handed_on_ = time();
-        close(found->second, handed_on_);
-        made_.lanes[found->second].end = handed_on_;
+        here_.handed_on = time();
+        close(found->second, here_.handed_on);
+        made_.lanes[found->second].end = here_.handed_on;
         made_.lanes[found->second].is_over = true;
         branches_[found->second] = nullptr;
         known_.erase(found);
@@ -105,13 +118,22 @@ public:
 
 private:
     static const void* address_of(const owner& o) noexcept { return &o; }
-    static duration steady() noexcept { return std::chrono::steady_clock::now().time_since_epoch(); }
 
     /// In loops it is their time that passes, outside of them the steady clock's; one goes on where the other was left.
     duration time() noexcept {
-        const duration t = (loop_ != nullptr ? loop_->now().time_since_epoch() : steady()) + shift_;
+        const duration t = sum(clock(), shift_);
         if (t > made_.end) made_.end = t;
         return t;
+    }
+    duration clock() const noexcept {
+        return here_.loop != nullptr ? here_.loop->now().time_since_epoch()
+                                     : std::chrono::steady_clock::now().time_since_epoch();
+    }
+    /// What is beyond the range of time is at its end.
+    static duration sum(duration a, duration b) noexcept {
+        if (b > duration::zero() && a > (duration::max)() - b) return (duration::max)();
+        if (b < duration::zero() && a < (duration::min)() - b) return (duration::min)();
+        return a + b;
     }
 
     bool has_room() noexcept {
@@ -139,16 +161,18 @@ private:
     }
     std::size_t add(branch& b, std::size_t parent, duration begin) {
         const std::size_t l = made_.lanes.size();
+        made_.lanes.emplace_back();  // first, so that whatever fails, an index that is known is one of a lane
         branches_.resize(l + 1);
         known_.emplace(address_of(b), l);
-        lane& made = made_.lanes.emplace_back();
         branches_[l] = &b;
+        lane& made = made_.lanes[l];
         made.begin = begin;
         made.depth = parent == no_lane ? 0 : made_.lanes[parent].depth + 1;
         b.set_watched();
         if (const auto waiting = expected_.find(address_of(b)); waiting != expected_.end()) {
-            span& last = made_.lanes[waiting->second].spans.back();
-            if (last.end == span::never && last.wait != nullptr) last.on = l;
+            const auto [lane, nth] = waiting->second;
+            std::vector<span>& spans = made_.lanes[lane].spans;
+            if (nth == spans.size() && nth != 0 && spans.back().end == span::never) spans.back().on = l;
             expected_.erase(waiting);
         }
         return l;
@@ -157,7 +181,7 @@ private:
     /// `l` waits for something that may be a task which has no lane yet.
     void expect(const void* object, std::size_t l) {
         if (expected_.size() > 2 * made_.lanes.size() + 64) expected_.clear();
-        expected_[object] = l;
+        expected_[object] = {l, made_.lanes[l].spans.size()};
     }
 
     /// The innermost lane that `f` belongs to, of those that are known; its task's becomes known.
@@ -167,7 +191,7 @@ private:
             if (!at->reports_to->is_root()) continue;
             root& r = static_cast<root&>(*at->reports_to);
             frame* const parent = r.parent();
-            const std::size_t l = add(r, parent == nullptr ? no_lane : lane_of(*parent), began_);
+            const std::size_t l = add(r, parent == nullptr ? no_lane : lane_of(*parent), here_.began);
             if (r.name() != nullptr) made_.lanes[l].name = r.name();
             return l;
         }
@@ -193,12 +217,12 @@ private:
                 s.on = found->second;
             else if (info.object != nullptr)
                 expect(info.object, l);
-            if (info.due != wait_info::no_deadline) s.due = (std::min)(s.due, duration(info.due) + shift_);
+            if (info.due != wait_info::no_deadline) s.due = (std::min)(s.due, sum(duration(info.due), shift_));
         });
         for (frame* child = f->waits_on->next_child(nullptr); child != nullptr;
              child = f->waits_on->next_child(child)) {
             if (is_awaited(child, f) || known_.contains(child->reports_to) || child->reports_to->is_root()) continue;
-            look_at(add(static_cast<branch&>(*child->reports_to), l, began_), now);
+            look_at(add(static_cast<branch&>(*child->reports_to), l, here_.began), now);
         }
     }
     /// "fetch", of "(anonymous namespace)::site<int>::fetch".
@@ -222,20 +246,24 @@ private:
     const std::size_t most_;
     std::size_t recorded_ = 0;
 
-    rounds* loop_ = nullptr;  // the one that is entered
-    duration shift_;          // from its clock, or else the steady one, to recorded time
+    /// The loop that is entered, and its running step: whose lane it is, since when, what that waited for; and when the last lane
+    /// ended, on which another went on.
+    struct level {
+        rounds* loop = nullptr;
+        std::size_t lane = no_lane;
+        duration began{};
+        duration handed_on{};
+        span waited{};
+    };
+    level here_;
+    std::vector<level> outer_;  // a loop that runs, or ends, in a step of another
+    duration shift_;            // from the clock to recorded time
 
     recording made_;
-    span left_out_;                                       // for want of room
-    std::vector<branch*> branches_{nullptr};              // of each lane that is not over
-    std::unordered_map<const void*, std::size_t> known_;  // by the address of the owner
-    std::unordered_map<const void*, std::size_t> expected_;
-
-    // The running step: the lane to which it belongs, since when, what that waited for; and when the last lane ended, on which another went on.
-    std::size_t stepping_ = no_lane;
-    duration began_{};
-    span waited_{};
-    duration handed_on_{};
+    span left_out_;                                                                  // for want of room
+    std::vector<branch*> branches_{nullptr};                                         // of each lane that is not over
+    std::unordered_map<const void*, std::size_t> known_;                             // by the address of the owner
+    std::unordered_map<const void*, std::pair<std::size_t, std::size_t>> expected_;  // who waits for it, in which span
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

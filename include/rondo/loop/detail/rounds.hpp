@@ -247,6 +247,7 @@ private:
             watch::for_each([&](watch& w) { w.step_begins(*this, s); });
             frame* const last = go_on(take(s));
             watch::for_each([&](watch& w) { w.step_ends(*this, last); });
+            watch::for_each([&](watch& w) { w.step_is_over(*this); });
             goes_on = !attention_ || attend_and_go_on();
         }
         return steps;

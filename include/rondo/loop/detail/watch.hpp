@@ -40,6 +40,8 @@ public:
     virtual void step_begins(rounds& loop, step& s) noexcept = 0;
     /// `f`: who ran last, and is suspended now; null where none is.
     virtual void step_ends(rounds& loop, frame* f) noexcept = 0;
+    /// All have been told that it has ended: user code may be called, even if it cancels the task that was looked at.
+    virtual void step_is_over(rounds&) noexcept {}
 
     /// `b`, of which set_watched was called, perhaps by another watch, has ended. Possibly in the middle of a step.
     virtual void ends(rounds& loop, branch& b) noexcept = 0;
