@@ -422,7 +422,7 @@ task<> stop_cancels_the_caller(lines& log) {
 
 task<> never_ends(std::stop_token token) { co_await with_stop_token(std::move(token), support::stuck()); }
 
-task<> never_ends_and_cannot_be_cancelled(std::stop_source& source) {
+[[maybe_unused]] task<> never_ends_and_cannot_be_cancelled(std::stop_source& source) {
     auto stopper = rondo::spawn(stops_after(source, 1ms));
     co_await with_stop_token(source.get_token(), rondo::uncancellable(support::stuck()));
 }

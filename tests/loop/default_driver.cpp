@@ -21,7 +21,7 @@ using rondo::default_driver;
 
 namespace {
 
-std::chrono::duration<double> cpu_time() {
+[[maybe_unused]] std::chrono::duration<double> cpu_time() {
     return std::chrono::duration<double>(double(std::clock()) / CLOCKS_PER_SEC);
 }
 
@@ -67,6 +67,7 @@ TEST_CASE("a wake-up before the wait is not lost, and ends one wait") {
     CHECK(driver.now() >= deadline);
 }
 
+#ifndef _WIN32  // where std::clock() shows the time of the day
 TEST_CASE("two idle seconds cost less than 10 ms of processor time") {
     const auto cpu_before = cpu_time();
     const auto before = std::chrono::steady_clock::now();
@@ -74,6 +75,7 @@ TEST_CASE("two idle seconds cost less than 10 ms of processor time") {
     CHECK(std::chrono::steady_clock::now() - before >= 2s);
     CHECK(cpu_time() - cpu_before < 10ms);
 }
+#endif
 
 TEST_CASE("tasks that sleep side by side take as long as the longest") {
     auto main = []() -> rondo::task<> {

@@ -152,6 +152,33 @@ TEST_CASE("a stop that comes before the run is not missed, however close they ar
     }
 }
 
+TEST_CASE("what another thread posts during the last step of a poll wakes the foreign loop") {
+    class counting_driver final : public rondo::driver {
+    public:
+        explicit counting_driver(std::atomic<int>& wakes) : wakes_(wakes) {}
+        rondo::time_point now() noexcept override { return std::chrono::steady_clock::now(); }
+        void wait(std::optional<rondo::time_point>) override {}
+        void wake() noexcept override { wakes_.fetch_add(1); }
+
+    private:
+        std::atomic<int>& wakes_;
+    };
+    std::atomic<int> wakes = 0;
+    event_loop loop(std::make_unique<counting_driver>(wakes));
+    bool arrived = false;
+    auto body = [&]() -> task<> {
+        std::thread([&] { loop.post([&] { arrived = true; }); }).join();
+        co_return;
+    };
+    loop.spawn(body());
+    wakes = 0;
+    loop.poll();
+    CHECK(!arrived);
+    CHECK(wakes == 1);  // or else nobody would know that there is something to poll for
+    loop.poll();
+    CHECK(arrived);
+}
+
 TEST_CASE("a foreign loop that polls sleeps until next_deadline() or wake()") {
     // Stands for a GUI: it has its own event source, and rondo is a guest.
     class gui_driver final : public rondo::driver {

@@ -252,11 +252,11 @@ TEST_CASE("f of for_each_completed is kept until the end, and may be move-only")
 
 TEST_CASE("a hundred thousand tasks that end at once need no stack") {
     const auto main = []() -> task<> {
-        long sum = 0;
+        long long sum = 0;
         const auto quick = [](int number) -> task<int> { co_return number; };
         co_await for_each_completed(std::views::iota(0, 100'000) | std::views::transform(quick),
                                     [&](std::size_t, outcome<int> o) { sum += o.value(); });
-        CHECK(sum == 4'999'950'000L);
+        CHECK(sum == 4'999'950'000);
     };
     rondo::testing::run(main());
 }

@@ -155,12 +155,12 @@ TEST_CASE("a million elements that end at once need neither stack nor a suspensi
         log.clear();
         const auto main = [&]() -> task<> {
             rondo::spawn(support::note(log, "other"));
-            long sum = 0;
+            long long sum = 0;
             co_await for_each_concurrent(std::views::iota(0, 1'000'000), limit, [&](int number) -> task<> {
                 sum += number;
                 co_return;
             });
-            CHECK(sum == 499'999'500'000L);
+            CHECK(sum == 499'999'500'000);
             log.push_back("after");
             co_await rondo::yield();
         };

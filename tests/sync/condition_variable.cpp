@@ -701,6 +701,26 @@ TEST_CASE("of those that notify_all woke, a cancelled one harms nobody and wakes
     CHECK(is_free(m));
 }
 
+TEST_CASE("one that notify_all woke, and that is cancelled, wakes nobody who came later") {
+    event_loop loop(support::virtual_time());
+    mutex m;
+    condition_variable cv;
+    lines log;
+    auto a = loop.spawn(waits(m, cv, log, "a"));
+    settle(loop);
+    CHECK(m.try_lock());
+    cv.notify_all();  // it queues for the mutex
+    mutex other;
+    auto late = loop.spawn(waits(other, cv, log, "late"));
+    settle(loop);
+    a.cancel();
+    settle(loop);
+    CHECK(log.empty());
+    CHECK(!late.done());
+    m.unlock();
+    CHECK(is_free(m));
+}
+
 TEST_CASE("many waiters are notified and cancelled in linear time and constant stack") {
     constexpr std::size_t count = 50'000;
     event_loop loop(support::virtual_time());
