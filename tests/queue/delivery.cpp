@@ -215,6 +215,19 @@ TEST_CASE("a delivery that outlives its queue has no message, and ack and nack d
     delivery<tracked> moved = std::move(dropped);
     CHECK(!moved);
     CHECK_NOTHROW(moved.ack());
+    std::optional<delivery<int>> left;
+    {
+        message_queue<int> gone(1);
+        CHECK(gone.try_push(2));
+        left.emplace(take(gone));
+    }
+    std::string why;
+    try {
+        (void)**left;
+    } catch (const std::logic_error& error) {
+        why = error.what();
+    }
+    CHECK(why == "rondo: this delivery has no message: its queue is gone");
 }
 
 TEST_CASE("a delivery that was moved is still detached when its queue goes") {

@@ -37,7 +37,9 @@ public:
     /// Throws: std::logic_error after ack() or nack(), when moved from, and when the queue is gone.
     T& operator*() const {
         if (state_ != state::held)
-            detail::raise<std::logic_error>("rondo: this delivery has no message: it was acknowledged or given back");
+            detail::raise<std::logic_error>(
+                state_ == state::detached ? "rondo: this delivery has no message: its queue is gone"
+                                          : "rondo: this delivery has no message: it was acknowledged or given back");
         return slot_->message();
     }
     T* operator->() const { return std::addressof(**this); }
