@@ -243,3 +243,17 @@ TEST_CASE("a handler may cancel the slow task, also when others look on") {
     here.loop().run(main());
     CHECK(told.list->size() == 1);
 }
+
+TEST_CASE("one that is made in the middle of a slow step tells nothing of it, also when another looks on") {
+    workplace here;
+    const rondo::debug::timeline first;
+    const warnings told;
+    const auto main = [](workplace& at, warnings to) -> task<> {
+        at.work(1s);
+        const slow_steps watch(100ms, to);
+        at.work(1s);
+        co_await rondo::yield();
+    };
+    here.loop().run(main(here, told));
+    CHECK(told.list->empty());
+}
