@@ -56,7 +56,7 @@ protected:
 
 private:
     bool settle(std::exception_ptr* error) noexcept final {
-        if (failed_) return false;
+        if (failed_ || error == nullptr) return false;
         failed_ = true;
         first_ = std::exchange(*error, nullptr);
         const bool others = others_run();

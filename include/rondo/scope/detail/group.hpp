@@ -87,7 +87,7 @@ private:
         return next;
     }
     bool settle(std::exception_ptr* error) noexcept final {
-        if (first_) return false;
+        if (first_ || error == nullptr) return false;
         first_ = std::exchange(*error, nullptr);
         const bool others = others_run();
         cancel_body();
