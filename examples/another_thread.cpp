@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
         home.post([&results] { results.close(); });
     });
 
-    loop.run(print_results(results));  // without the guard: "stuck", for nothing inside could wake it
+    loop.run(print_results(results));  // without the guard: a deadlock_error, for nothing inside could wake it
     worker.join();
     // [/thread]
 }
