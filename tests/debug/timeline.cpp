@@ -295,6 +295,18 @@ TEST_CASE("a full recording says so, and what it has stays") {
     CHECK_FALSE(trace(t).lanes().empty());
 }
 
+TEST_CASE("a full recording ends where it became full") {
+    timeline t(10);
+    const auto main = [&]() -> task<> {
+        co_await at_once(t);
+        co_await rondo::sleep(1h);
+    };
+    const trace seen(run(t, main()));
+    CHECK(t.is_full());
+    for (const std::string& lane : seen.lanes())
+        for (const std::string& span : seen.spans(lane)) CHECK(std::stol(span.substr(span.rfind(' '))) < 1000);
+}
+
 TEST_CASE("with shuffled steps the waits are the same") {
     timeline t;
     rondo::testing::shuffled loop(7);

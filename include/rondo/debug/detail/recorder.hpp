@@ -120,9 +120,10 @@ private:
     static const void* address_of(const owner& o) noexcept { return &o; }
 
     /// In loops it is their time that passes, outside of them the steady clock's; one goes on where the other was left.
+    /// A recording that is full has come to its end: what still happens is not in it.
     duration time() noexcept {
         const duration t = sum(clock(), shift_);
-        if (t > made_.end) made_.end = t;
+        if (t > made_.end && !made_.is_full) made_.end = t;
         return t;
     }
     duration clock() const noexcept {
@@ -155,7 +156,7 @@ private:
     }
     void close(std::size_t l, duration at) noexcept {
         if (made_.lanes[l].spans.empty() || made_.lanes[l].spans.back().end != span::never) return;
-        made_.lanes[l].spans.back().end = at;
+        made_.lanes[l].spans.back().end = (std::min)(at, made_.end);
         if (made_.lanes[l].spans.back().begin == at && made_.lanes[l].spans.back().wait != nullptr)
             made_.lanes[l].spans.pop_back();
     }
