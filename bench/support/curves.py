@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Curves over logarithmic axes, as SVG. No background, and colours that can be read on white and on black."""
 
+import collections
 import math
 from xml.sax.saxutils import escape
 
@@ -55,13 +56,22 @@ def draw(title, x_name, series, y_tick, floor, note):
     out.append(text(WIDTH - RIGHT, HEIGHT - 6, note, "end", ' font-size="12"'))
 
     at = LEFT
+    places = collections.Counter()
+
+    def marks(line, shape):
+        """Of several in one place, each later one stands beside those before."""
+        for a, b, measured in line:
+            if measured:
+                place = round(x(a)), round(y(b))
+                yield f'<g transform="translate({x(a) + 9 * places[place]:.1f} {y(b):.1f})">{shape}</g>'
+                places[place] += 1
+
     for (name, line), colour, shape in zip(series, COLOURS, SHAPES):
         out.append(f'<g fill="{colour}" stroke="{colour}" stroke-width="2.2" stroke-linejoin="round">')
         for before, after in zip(line, line[1:]):
             dotted = "" if after[2] else ' stroke-dasharray="2 5"'
             out.append(f'<path d="M{x(before[0]):.1f} {y(before[1]):.1f}L{x(after[0]):.1f} {y(after[1]):.1f}"{dotted}/>')
-        marks = [f'<g transform="translate({x(a):.1f} {y(b):.1f})">{shape}</g>' for a, b, measured in line if measured]
-        out.append(f'<g stroke="none">{"".join(marks)}'
+        out.append(f'<g stroke="none">{"".join(marks(line, shape))}'
                    f'<g transform="translate({at + 6} 46)">{shape}</g>{text(at + 17, 50, name)}</g></g>')
         at += 34 + round(7.2 * len(name))
     return "\n".join([*out, "</svg>"]) + "\n"

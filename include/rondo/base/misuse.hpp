@@ -14,6 +14,11 @@ namespace rondo::inline RONDO_ABI::detail {
 template <class...>
 concept never = false;
 
+/// A function, or what is called like one.
+template <class A>
+concept calls_for_a_call =
+    std::is_function_v<std::remove_pointer_t<std::decay_t<A>>> || requires { &std::remove_cvref_t<A>::operator(); };
+
 /// What an overload returns that says what is wrong: fits everywhere, and can be awaited, so that nothing more is said.
 class anything {
 public:

@@ -114,6 +114,8 @@ private:
 /// Cost:     one allocation, and one of the token's.
 template <class Op>
 [[nodiscard("co_await it")]] auto with_stop_token(std::stop_token token, Op&& op) {
+    static_assert(detail::called<Op>,
+                  "rondo: a function is called first: with_stop_token(token, f()), with parentheses");
     static_assert(
         awaitable<Op>,
         "rondo: with_stop_token takes what can be awaited, and consumes a task: with_stop_token(token, std::move(t))");

@@ -5,6 +5,7 @@
 // What may stand behind co_await in a task: a task, an operation of the library, an awaiter written for
 // rondo (resumer.hpp), or a foreign awaitable, which gets a plain std::coroutine_handle<>.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/resumer.hpp>
 
 #include <concepts>
@@ -111,5 +112,13 @@ concept awaitable =
 /// The type of `co_await a`.
 template <awaitable A>
 using await_result_t = typename detail::await_result<std::remove_cvref_t<A>, A>::type;
+
+namespace detail {
+
+/// Not a function, which is to be called first.
+template <class A>
+concept called = awaitable<A> || !calls_for_a_call<A>;
+
+}  // namespace detail
 
 }  // namespace rondo::inline RONDO_ABI

@@ -21,7 +21,8 @@ namespace rondo::inline RONDO_ABI::debug {
 ///     rondo::run(five_pages());
 ///     std::ofstream("five_pages.svg") << picture.svg("Five pages");
 ///
-/// A lane without a name is called as its coroutine. A child that ends in the step in which it began has none. Made inside
+/// A lane without a name is called as its coroutine. A child that ends in the step in which it began has none; what another runs
+/// in that step is its parent's. Made inside
 /// a task, it begins with the next round.
 ///
 /// Thread: where it was made; only loops that run there are recorded.

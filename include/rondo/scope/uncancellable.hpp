@@ -42,6 +42,7 @@ public:
 /// Cost:     no allocation but op's frames. A combinator as op runs in a frame of its own.
 template <class Op>
 [[nodiscard("co_await it")]] auto uncancellable(Op&& op) {
+    static_assert(detail::called<Op>, "rondo: a function is called first: uncancellable(f()), with parentheses");
     static_assert(awaitable<Op>,
                   "rondo: uncancellable takes what can be awaited, and consumes a task: uncancellable(std::move(t))");
     return detail::combining<detail::uncancellable_wait<Op>, Op>(std::in_place, std::forward<Op>(op));

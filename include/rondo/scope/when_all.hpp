@@ -28,6 +28,8 @@ namespace rondo::inline RONDO_ABI {
 /// Cost:     no allocation but the tasks' frames. A combinator among the arguments runs in a frame of its own.
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_all(Awaitables&&... awaitables) {
+    static_assert((detail::called<Awaitables> && ...),
+                  "rondo: a function is called first: when_all(f(), ...), with parentheses");
     static_assert((awaitable<Awaitables> && ...),
                   "rondo: when_all takes what can be awaited, and consumes tasks: when_all(std::move(t), ...), "
                   "when_all(std::move(vector))");

@@ -20,6 +20,8 @@ namespace rondo::inline RONDO_ABI {
 /// failed by then go to on_unhandled_exception.
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_all_settled(Awaitables&&... awaitables) {
+    static_assert((detail::called<Awaitables> && ...),
+                  "rondo: a function is called first: when_all_settled(f(), ...), with parentheses");
     static_assert(
         (awaitable<Awaitables> && ...),
         "rondo: when_all_settled takes what can be awaited, and consumes tasks: when_all_settled(std::move(t), ...)");

@@ -29,6 +29,8 @@ namespace rondo::inline RONDO_ABI {
 template <class... Awaitables>
 [[nodiscard("co_await it")]] auto when_any(Awaitables&&... awaitables) {
     static_assert(sizeof...(Awaitables) != 0, "rondo: when_any of nothing would never end");
+    static_assert((detail::called<Awaitables> && ...),
+                  "rondo: a function is called first: when_any(f(), ...), with parentheses");
     static_assert((awaitable<Awaitables> && ...),
                   "rondo: when_any takes what can be awaited, and consumes tasks: when_any(std::move(t), ...), "
                   "when_any(std::move(vector))");

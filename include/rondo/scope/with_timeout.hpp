@@ -31,6 +31,7 @@ namespace rondo::inline RONDO_ABI {
 ///           frame of its own.
 template <class Rep, class Period, class Op>
 [[nodiscard("co_await it")]] auto with_timeout(std::chrono::duration<Rep, Period> length, Op&& op) {
+    static_assert(detail::called<Op>, "rondo: a function is called first: with_timeout(1s, f()), with parentheses");
     static_assert(awaitable<Op>,
                   "rondo: with_timeout takes what can be awaited, and consumes a task: with_timeout(1s, std::move(t))");
     return detail::combining<detail::timed_or_error<Op>, duration, Op>(std::in_place, detail::saturate(length),
@@ -51,6 +52,7 @@ auto with_timeout(Op&&, std::chrono::duration<Rep, Period>) {
 /// comes as a std::reference_wrapper. A timeout_error is op's own.
 template <class Rep, class Period, class Op>
 [[nodiscard("co_await it")]] auto try_with_timeout(std::chrono::duration<Rep, Period> length, Op&& op) {
+    static_assert(detail::called<Op>, "rondo: a function is called first: try_with_timeout(1s, f()), with parentheses");
     static_assert(
         awaitable<Op>,
         "rondo: try_with_timeout takes what can be awaited, and consumes a task: try_with_timeout(1s, std::move(t))");

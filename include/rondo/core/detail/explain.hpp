@@ -12,9 +12,6 @@
 namespace rondo::inline RONDO_ABI::detail {
 
 template <class A>
-concept calls_for_a_call =
-    std::is_function_v<std::remove_pointer_t<std::decay_t<A>>> || requires { &std::remove_cvref_t<A>::operator(); };
-template <class A>
 concept time_length = requires(A& a) {
     typename std::remove_cvref_t<A>::period;
     a.count();

@@ -88,10 +88,11 @@ private:
 <style>
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 }
-.page { fill: #ffffff } .grid { stroke: #d8dee4 } .dim { fill: #57606a } .in { font-size: 11px }
+.page { fill: #ffffff } .grid { stroke: #d8dee4 } .dim { fill: #57606a }
+.in { font-size: 11px; paint-order: stroke; stroke: #ffffff; stroke-width: 2.5px; stroke-linejoin: round }
 .runs { fill: #d9480f } .waits { fill: #cfe2f6 } .late { fill: #f5b8a5 } .mark { fill: #1a7f37 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #30363d } .dim { fill: #9198a1 }
+text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #30363d } .dim { fill: #9198a1 } .in { stroke: #0d1117 }
 .runs { fill: #f76707 } .waits { fill: #1b3a5e } .late { fill: #7d3523 } .mark { fill: #3fb950 }
 }
 </style>
