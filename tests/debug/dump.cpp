@@ -39,7 +39,7 @@ namespace {
 class picture {
 public:
     explicit picture(event_loop& loop) : picture(rondo::debug::dump(loop)) {}
-    explicit picture(std::string dump) : text(std::move(dump)) {
+    explicit picture(const std::string& dump) : text(std::regex_replace(dump, nameless, "")) {
         std::istringstream stream(text);
         for (std::string line; std::getline(stream, line);) all_.push_back(line);
     }
@@ -69,6 +69,8 @@ public:
     const std::string text;
 
 private:
+    static inline const std::regex nameless{R"((\(anonymous namespace\)|\{anonymous\})::)"};
+
     lines all_;
 };
 
@@ -90,6 +92,16 @@ task<> holds_and_wants(mutex& first, mutex& second) {
     const auto outer = co_await first.scoped_lock();
     co_await rondo::yield();
     const auto inner = co_await second.scoped_lock();
+}
+task<> locks_crosswise(mutex& first, mutex& second) {
+    const auto outer = co_await second.scoped_lock();
+    co_await rondo::yield();
+    const auto inner = co_await first.scoped_lock();
+}
+/// Waits before it locks, so that it is this frame which the loop resumes.
+task<mutex::guard> locks_later(mutex& m) {
+    co_await rondo::yield();
+    co_return co_await m.scoped_lock();
 }
 task<> joins(join_handle<>& other) { co_await other; }
 
@@ -649,7 +661,7 @@ TEST_CASE("who joins a task tells which") {
     const picture p = after(loop, 1s);
     INFO(p.text);
     CHECK(p.of("joins one") == lines{"join_handle of worker, for 1.000 s"});
-    CHECK(p.of("joins two") == lines{"join_handle of a task, for 1.000 s"});
+    CHECK(p.of("joins two") == lines{"join_handle of a task (support::nap), for 1.000 s"});
     CHECK(p.of("settles") == lines{"join_handle of third, for 1.000 s"});
     CHECK(p.circles().empty());
 }
@@ -741,7 +753,7 @@ TEST_CASE("who holds a lock for another whom it awaits is that other") {
     CHECK(after(loop, 1s).of("wants") == lines{"mutex::lock, held by calls, for 1.000 s"});
 }
 
-TEST_CASE("children of a combinator hold in the name of their task, children of a group in their own") {
+TEST_CASE("children of a combinator hold as parts of their task, children of a group in their own name") {
     mutex one, two;
     event_loop loop(support::virtual_time());
     const auto combines = [&]() -> task<> { co_await rondo::when_all(support::nap(5s), holds(one)); };
@@ -759,16 +771,60 @@ TEST_CASE("children of a combinator hold in the name of their task, children of 
     loop.spawn(wants(two), "wants two");
     const picture p = after(loop, 1s);
     INFO(p.text);
-    CHECK(p.of("wants one") == lines{"mutex::lock, held by combines, for 1.000 s"});
+    CHECK(p.of("wants one") == lines{"mutex::lock, held by combines (holds), for 1.000 s"});
     CHECK(p.of("wants two") == lines{"mutex::lock, held by child, for 1.000 s"});
 }
 
-namespace {
-/// Waits before it locks, so that it is this frame which the loop resumes.
-task<mutex::guard> locks_later(mutex& m) {
-    co_await rondo::yield();
-    co_return co_await m.scoped_lock();
+TEST_CASE("children that are started in one step are not taken for one another") {
+    mutex one, two;
+    rondo::semaphore permits(3);
+    event_loop loop(support::virtual_time());
+    const auto keeps = [&]() -> task<> {
+        const auto permit = co_await permits.scoped_acquire();
+        co_await rondo::sleep(1h);
+    };
+    const auto combines = [&]() -> task<> {
+        const auto own = co_await permits.scoped_acquire();
+        co_await rondo::when_all(holds(one), keeps(), rondo::with_timeout(1h, wants(two)), two.lock());
+    };
+    loop.spawn(holds_and_wants(two, one), "other");
+    loop.spawn(combines(), "combines");
+    loop.run(support::yields(3));
+    const picture p(loop);
+    INFO(p.text);
+    CHECK(p.of("other") == lines{"mutex::lock, held by combines (holds)"});
+    const lines below = p.of("combines");
+    REQUIRE(below.size() == 6);
+    CHECK(below.front() == "when_all");
+    CHECK(std::count(below.begin(), below.end(), "  mutex::lock, held by other") == 1);
+    CHECK(p.circles().empty());  // who holds `one` sleeps
+    loop.spawn(
+        [](rondo::semaphore& all) -> task<> {
+            const auto last = co_await all.scoped_acquire();
+            co_await all.acquire();
+        }(permits),
+        "counts");
+    CHECK(after(loop, 1s).of("counts").front().starts_with("semaphore::acquire, held by combines and combines ("));
 }
+
+TEST_CASE("what a child has handed up to its parent is held by the task") {
+    mutex one, two;
+    event_loop loop(support::virtual_time());
+    const auto takes = [&]() -> task<> {
+        const auto [first, second] = co_await rondo::when_all(locks_later(one), two.scoped_lock());
+        co_await rondo::when_all(rondo::sleep(1h), support::nap(1h));
+    };
+    loop.spawn(takes(), "holder");
+    loop.run(support::nap(1s));
+    loop.spawn(wants(one), "wants one");
+    loop.spawn(wants(two), "wants two");
+    const picture p = after(loop, 1s);
+    INFO(p.text);
+    CHECK(p.of("wants one") == lines{"mutex::lock, held by holder, for 1.000 s"});
+    CHECK(p.of("wants two") == lines{"mutex::lock, held by holder, for 1.000 s"});
+}
+
+namespace {
 task<> holds_by_a_helper(mutex& m) {
     const auto guard = co_await locks_later(m);
     co_await rondo::sleep(1h);
@@ -919,6 +975,56 @@ TEST_CASE("two tasks that wait for each other's lock are a circle, told once") {
     CHECK(p.circles() == lines{picture::circle, "  first waits for mutex::lock, which is held by second",
                                "  second waits for mutex::lock, which is held by first"});
     CHECK(p.of("outside") == lines{"mutex::lock, held by first"});
+}
+
+TEST_CASE("so are two children of a combinator, and two tasks without names") {
+    mutex a, b, c, d;
+    event_loop loop(support::virtual_time());
+    loop.spawn(
+        [](mutex& one, mutex& other) -> task<> {
+            co_await rondo::when_all(holds_and_wants(one, other), locks_crosswise(one, other));
+        }(a, b),
+        "both");
+    loop.spawn(holds_and_wants(c, d));
+    loop.spawn(locks_crosswise(c, d));
+    loop.run(support::yields(3));
+    const picture p(loop);
+    INFO(p.text);
+    CHECK(p.of("both") == lines{"when_all", "  mutex::lock, held by both (locks_crosswise)",
+                                "  mutex::lock, held by both (holds_and_wants)"});
+    const lines told = p.circles();
+    CHECK(std::count(told.begin(), told.end(), picture::circle) == 2);
+    CHECK(std::count(told.begin(), told.end(),
+                     "  both (holds_and_wants) waits for mutex::lock, which is held by both (locks_crosswise)") == 1);
+    const auto nameless = "  a task (locks_crosswise) waits for mutex::lock, which is held by a task (holds_and_wants)";
+    CHECK(std::count(told.begin(), told.end(), nameless) == 1);
+}
+
+TEST_CASE("a child that waits for its sibling, who does not wait for it, is in no circle") {
+    mutex m;
+    event_loop loop(support::virtual_time());
+    const auto both = [&]() -> task<> { co_await rondo::when_all(holds(m), wants(m)); };
+    loop.spawn(both(), "both");
+    loop.run(support::yields(3));
+    const picture p(loop);
+    INFO(p.text);
+    CHECK(p.says("held by both (holds)"));
+    CHECK(p.circles().empty());
+}
+
+TEST_CASE("a child that wants what its parent holds is in a circle with it") {
+    mutex m;
+    event_loop loop(support::virtual_time());
+    const auto parent = [&]() -> task<> {
+        const auto guard = co_await m.scoped_lock();
+        co_await rondo::when_all(support::nap(1h), wants(m));
+    };
+    loop.spawn(parent(), "parent");
+    loop.run(support::yields(3));
+    const picture p(loop);
+    INFO(p.text);
+    CHECK(p.circles() == lines{picture::circle, "  parent waits for parent (wants) to end",
+                               "  parent (wants) waits for mutex::lock, which is held by parent"});
 }
 
 TEST_CASE("a circle of three") {

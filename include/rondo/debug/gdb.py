@@ -334,11 +334,13 @@ class Loop:
         return self.moment(self.timers[int(timer["place_"])]["deadline"])
 
     def holders(self, lock):
-        """The numbers of the tasks that hold it; zero for who is not known."""
+        """The numbers of the tasks that hold it, each with that of its part that took it; zeros for who is not known."""
         if outline(lock.type.name) == "mutex":
-            return [int(lock["holder_"])] if int(lock["locked_"]) or int(lock["guarded_"]) else []
-        out = lock["out_"]
-        return [int(permit["holder_"]) for permit in linked(out, out.type.template_argument(0), self.namespace + "list_node")]
+            holding = [lock] if int(lock["locked_"]) or int(lock["guarded_"]) else []
+        else:
+            out = lock["out_"]
+            holding = linked(out, out.type.template_argument(0), self.namespace + "list_node")
+        return [(int(h["holder_"]["task"]), int(h["holder_"]["part"])) for h in holding]
 
     def children_of(self, combinator):
         """The branches below it that run, and its operands that wait, in order."""
@@ -454,21 +456,36 @@ def frames_of_this_thread():
 # --- The report ---
 
 
-class Task:
-    def __init__(self, root):
-        self.number = int(root["number_"])
-        self.waits = []  # for another task: that, the frame, and for what it holds; None: for its end
-        self.name = "main"
-        kind = outline(class_of(root.address)[0])
-        if kind != "main_task":
-            self.name = text_at(word_at(root["name_"].address)) if kind == "named" else "a task"
+class Part:
+    """A task, or a child of a combinator: what can hold something, and be cancelled on its own."""
+
+    def __init__(self, branch, within):
+        self.number = int(branch["number_"])
+        self.waits = []  # for another part: that, the frame, and for what it holds; None: for its end
+        self.within = within  # the part whose frame waits for it; None for a task
+        self.top = None
+        kind = outline(class_of(branch.address)[0])
+        self.is_named = within is None and kind in ("main_task", "named")
+        if within is not None:
+            self.task_name = within.task_name
+        else:
+            self.task_name = "main" if kind == "main_task" else text_at(word_at(branch["name_"].address)) if kind == "named" else "a task"
+
+    def name(self, frames):
+        """Of what has no name of its own, it says in parentheses which coroutine it is."""
+        frame = self.top
+        while not self.is_named and frame and frame.state == "waits" and not frame.problem:
+            if frame.place:
+                return f"{self.task_name} ({coroutine_name(frame.function)})"
+            frame = frames.get(frame.children[0]) if frame.children else None
+        return self.task_name
 
 
 class Frame:
     """A frame with what is below it."""
 
-    def __init__(self, loop, address, task, parent, is_top):
-        self.task, self.parent, self.is_top = task, parent, is_top
+    def __init__(self, loop, address, part, parent, is_top):
+        self.part, self.parent, self.is_top = part, parent, is_top  # the top of a task
         self.waits, self.children, self.place, self.function = [], [], "", ""
         self.state, self.problem = "waits", None
         try:
@@ -537,36 +554,46 @@ class Report:
     def __init__(self, loop):
         self.loop, self.lines, self.problem = loop, [], None
         self.tasks, self.frames, self.trees = {}, {}, []  # tasks by root, frames by address
+        self.parts = []
         try:
             for root in loop.roots():
                 self.trees.append([])
                 self.gather(root, self.trees[-1])
         except (RuntimeError, LookupError, TypeError) as error:
             self.problem = f"The rest cannot be read: {error}"
-        self.numbers = {task.number: task for task in self.tasks.values()}
+        self.numbers = {part.number: part for part in self.parts if part.number}
 
     def gather(self, root, tree):
-        """The frames of a task in preorder; each task of a group in it is a task of its own."""
+        """The frames of a task in preorder, with its parts; each task of a group in it is a task of its own."""
         stack = [(int(root["top_"]), None)]
         while stack:
             address, parent = stack.pop()
             if address in self.frames:
                 continue  # memory is corrupt
             reports_to = int(self.loop.frame(address)["reports_to"])
-            is_top = parent is None or self.is_root(reports_to)
-            task = Task(self.loop.root(reports_to)) if is_top else parent.task
+            is_top = parent is None or self.is_a(reports_to, "root")
+            is_part = is_top or self.is_a(reports_to, "branch")
+            part = Part(self.loop.root(reports_to), None if is_top else parent.part) if is_part else parent.part
             if is_top:
-                self.tasks[reports_to] = task
-            if is_top and parent:
-                parent.task.waits.append((task, parent, None))
-            frame = Frame(self.loop, address, task, parent, is_top)
+                self.tasks[reports_to] = part
+            if is_part and parent:
+                parent.part.waits.append((part, parent, None))
+            frame = Frame(self.loop, address, part, parent, is_top)
+            if is_part:
+                part.top = frame
+                self.parts.append(part)
             self.frames[address] = frame
             tree.append(frame)
             stack.extend((child, frame) for child in reversed(frame.children))
 
-    def is_root(self, owner):
+    def is_a(self, owner, base):
         _, type = class_of(owner)
-        return type is not None and Object(owner, type).is_a(self.loop.namespace + "root")
+        return type is not None and Object(owner, type).is_a(self.loop.namespace + base)
+
+    def holder(self, numbers):
+        """The part that took it, or the task to which it may have passed that on; None: that has ended, too."""
+        task, part = numbers
+        return self.numbers.get(part) or self.numbers.get(task)
 
     def text(self):
         loop, thread = self.loop, self.loop.thread
@@ -584,13 +611,13 @@ class Report:
         return "".join(line + "\n" for line in self.lines)
 
     def tell_tree(self, tree):
-        self.lines.append("  " + tree[0].task.name)
+        self.lines.append("  " + tree[0].part.task_name)
         depths = {}
         for frame in tree:
             above = depths[frame.parent] if frame.parent else 1
             depths[frame] = above if frame.is_skipped() else min(above + 1, DEEPEST)
             if not frame.is_skipped():
-                name = frame.task.name + ": " if frame.is_top and frame.parent else ""
+                name = frame.part.task_name + ": " if frame.is_top and frame.parent else ""
                 self.tell(frame, depths[frame], name)
 
     def tell(self, frame, depth, name):
@@ -618,10 +645,11 @@ class Report:
         if wait.due is not None:
             text += ", due in " + seconds(max(0, -(-(wait.due - self.loop.now) // MILLISECOND)))
         if wait.on in self.tasks:
-            text += " of " + self.tasks[wait.on].name
-        for nth, holder in enumerate(wait.holders[:MOST_HOLDERS]):
-            unknown = "a task that has ended" if holder else "somebody"
-            text += (" and " if nth else ", held by ") + (self.numbers[holder].name if holder in self.numbers else unknown)
+            text += " of " + self.tasks[wait.on].name(self.frames)
+        for nth, numbers in enumerate(wait.holders[:MOST_HOLDERS]):
+            part = self.holder(numbers)
+            text += " and " if nth else ", held by "
+            text += part.name(self.frames) if part else "a task that has ended" if numbers[1] else "somebody"
         return text + (" and others" if len(wait.holders) > MOST_HOLDERS else "")
 
     # --- Circles of tasks that wait for one another ---
@@ -631,16 +659,15 @@ class Report:
             if frame.state != "waits" or frame.problem or frame.is_ready:
                 continue
             for wait in frame.waits:
-                for holder in wait.holders:
-                    if holder in self.numbers:
-                        frame.task.waits.append((self.numbers[holder], frame, wait.what))
+                for part in filter(None, map(self.holder, wait.holders)):
+                    frame.part.waits.append((part, frame, wait.what))
                 if wait.on in self.tasks:
-                    frame.task.waits.append((self.tasks[wait.on], frame, None))
+                    frame.part.waits.append((self.tasks[wait.on], frame, None))
 
     def circles(self):
         self.find_waits()
         seen, on_path = set(), set()
-        for start in self.tasks.values():
+        for start in self.parts:
             if start in seen:
                 continue
             seen.add(start)
@@ -648,15 +675,15 @@ class Report:
             path = [(start, iter(start.waits))]
             taken = []  # the wait that led from each to the next
             while path:
-                task, waits = path[-1]
+                part, waits = path[-1]
                 wait = next(waits, None)
                 if wait is None:
-                    on_path.discard(task)
+                    on_path.discard(part)
                     path.pop()
                     del taken[-1:]
                 elif wait[0] in on_path:
-                    first = [t for t, _ in path].index(wait[0])
-                    yield list(zip([t for t, _ in path[first:]], taken[first:] + [wait]))
+                    first = [p for p, _ in path].index(wait[0])
+                    yield list(zip([p for p, _ in path[first:]], taken[first:] + [wait]))
                 elif wait[0] not in seen:
                     seen.add(wait[0])
                     on_path.add(wait[0])
@@ -666,9 +693,10 @@ class Report:
     def tell_circles(self):
         for circle in self.circles():
             self.lines.append("These wait for one another:")
-            for task, (on, frame, what) in circle:
-                held = f"{what}, which is held by {on.name}" if what else f"{on.name} to end"
-                self.lines.append(f"  {task.name} waits for {held} ({frame.nearest_place()})")
+            for part, (on, frame, what) in circle:
+                name = on.name(self.frames)
+                held = f"{what}, which is held by {name}" if what else f"{name} to end"
+                self.lines.append(f"  {part.name(self.frames)} waits for {held} ({frame.nearest_place()})")
 
 
 # --- The command ---

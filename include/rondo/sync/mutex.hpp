@@ -73,9 +73,9 @@ private:
     friend class detail::acquire_awaiter;
     friend class condition_variable;
 
-    std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept override {
+    std::size_t holders(detail::holder* who, std::size_t most) const noexcept override {
         if (most == 0 || !(locked_ || guarded_)) return 0;
-        *numbers = holder_;
+        *who = holder_;
         return 1;
     }
 
@@ -93,7 +93,7 @@ private:
 
     bool locked_ = false;   // by lock
     bool guarded_ = false;  // by a guard
-    std::uint32_t holder_ = 0;
+    detail::holder holder_;
 };
 
 /// Holds a mutex until it is destroyed or unlocked. Movable.

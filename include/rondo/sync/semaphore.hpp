@@ -84,7 +84,7 @@ private:
         if constexpr (!std::is_void_v<Held>) return Held(*this);
     }
 
-    inline std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept override;
+    inline std::size_t holders(detail::holder* who, std::size_t most) const noexcept override;
 
     mutable detail::intrusive_list<permit> out_;
 };
@@ -133,17 +133,17 @@ private:
     }
 
     semaphore* semaphore_;  // null: holds none
-    std::uint32_t holder_;
+    detail::holder holder_;
 };
 
 inline semaphore::~semaphore() {
     if (!out_.empty()) detail::fatal("rondo: a semaphore was destroyed while a permit of it is out");
 }
 
-inline std::size_t semaphore::holders(std::uint32_t* numbers, std::size_t most) const noexcept {
+inline std::size_t semaphore::holders(detail::holder* who, std::size_t most) const noexcept {
     std::size_t count = 0;
     for (const permit* p = out_.next(nullptr); p != nullptr && count < most; p = out_.next(p))
-        numbers[count++] = p->holder_;
+        who[count++] = p->holder_;
     return count;
 }
 

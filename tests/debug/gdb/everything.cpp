@@ -155,6 +155,20 @@ task<> deadlock(mutex& a, mutex& b) {
     auto second = co_await b.scoped_lock();
 }
 
+task<> deadlock_of_children(mutex& a, mutex& b) { co_await when_all(deadlock(a, b), with_timeout(9h, deadlock(b, a))); }
+task<> deadlock_with_child(mutex& m, event& never) {
+    auto guard = co_await m.scoped_lock();
+    co_await when_all(wait_for(never), lock(m));
+}
+task<mutex::guard> take(mutex& m) {
+    co_await yield();
+    co_return co_await m.scoped_lock();
+}
+task<> hold_what_child_took(mutex& m, event& never) {
+    auto guard = co_await with_timeout(1h, take(m));
+    co_await never.wait();
+}
+
 void show(event_loop& loop) {
     std::printf("%s\nready %ld\n", debug::dump(loop).c_str(), static_cast<long>(getpid()));
     std::fflush(stdout);
@@ -169,7 +183,7 @@ task<> main_task(event_loop& loop, mutex& locked) {
     message_queue<int> messages(1), no_messages(1);
     latch counted(5);
     barrier meeting(3);
-    mutex held, a, b, of_waiters;
+    mutex held, a, b, of_waiters, c, d, e, f, g, h;
     semaphore permits(2), none(0);
     condition_variable changed, never_changed;
     auto gone = std::make_unique<bounded_queue<int>>(1);
@@ -232,6 +246,12 @@ task<> main_task(event_loop& loop, mutex& locked) {
     spawn(block(), "to_thread");
     spawn(deadlock(a, b), "one");
     spawn(deadlock(b, a), "other");
+    spawn(deadlock(c, d));
+    spawn(deadlock(d, c));
+    spawn(deadlock_of_children(e, f), "children");
+    spawn(deadlock_with_child(g, never), "child");
+    spawn(hold_what_child_took(h, never), "heir");
+    spawn(lock(h), "lock of what a child took");
 
     co_await sleep(1500ms);
     gone.reset();

@@ -11,24 +11,19 @@ namespace rondo::inline RONDO_ABI::detail {
 
 class branch : public owner {
 public:
-    /// The scheduler's list of those that were cancelled while they ran.
-    struct pending_cancel {
-        pending_cancel() noexcept {}
-        branch* next;
-        unsigned char to_tell = nobody;  // who is to be told of its end
-        late_results late;
-        static constexpr unsigned char nobody = 0, the_scheduler = 1, a_watch = 2;
-    };
-    pending_cancel& pending() noexcept { return pending_; }
-    /// False: it is set already.
-    bool set_pending() noexcept {
-        const bool was_set = (pending_.to_tell & pending_cancel::the_scheduler) != 0;
-        pending_.to_tell |= pending_cancel::the_scheduler;
-        return !was_set;
+    branch* as_branch() noexcept final { return this; }
+
+    /// Tells it from all others, also from later ones at the same address. Zero: nobody has asked yet.
+    std::uint32_t number() const noexcept { return number_; }
+    std::uint32_t number(scheduler& loop) noexcept {
+        if (number_ == 0) number_ = loop.next_number();
+        return number_;
     }
 
+    bool is_root() const noexcept { return is_root_; }
+
     /// scheduler::watched_ends is to be called when it ends.
-    void set_watched() noexcept { pending_.to_tell |= pending_cancel::a_watch; }
+    void set_watched() noexcept { to_tell_ |= a_watch; }
 
     /// The frame at its top; null when there is none (any more).
     frame* top() const noexcept { return top_; }
@@ -38,7 +33,7 @@ public:
         if (top_ == nullptr || top_->is_cancelled()) return;
         if (is_running(*top_)) {
             loop.cancel_later(*this);
-            pending_.late = late;
+            late_ = late;
             return;
         }
         {
@@ -47,9 +42,11 @@ public:
         }
         loop.notify_if_outside();
     }
+    /// What was put off, now that the step is over.
+    void cancel_now(scheduler& loop) noexcept { cancel(loop, late_); }
 
 protected:
-    explicit branch(frame* top) noexcept : top_(top) {
+    explicit branch(frame* top, bool is_root = false) noexcept : top_(top), is_root_(is_root) {
         if (top != nullptr) top->reports_to = this;
     }
     /// Before it was started, a branch may move.
@@ -62,18 +59,31 @@ protected:
             tell_of_end(loop);
         return std::exchange(top_, nullptr);
     }
-    bool concerns_somebody() const noexcept { return pending_.to_tell != pending_cancel::nobody; }
+    bool concerns_somebody() const noexcept { return to_tell_ != nobody; }
 
     frame* top_;
 
 private:
+    friend class scheduler;
+
     [[gnu::noinline]] void tell_of_end(scheduler& loop) noexcept {
-        if ((pending_.to_tell & pending_cancel::the_scheduler) != 0) loop.forget(*this);
-        if ((pending_.to_tell & pending_cancel::a_watch) != 0) loop.watched_ends(*this);
+        if ((to_tell_ & the_scheduler) != 0) loop.forget(*this);
+        if ((to_tell_ & a_watch) != 0) loop.watched_ends(*this);
     }
 
-    pending_cancel pending_;
+    static constexpr unsigned char nobody = 0, the_scheduler = 1, a_watch = 2;
+
+    unsigned char to_tell_ = nobody;  // of its end
+    late_results late_ = late_results::dropped;
+    const bool is_root_;
+    std::uint32_t number_ = 0;
+    branch* next_;  // in the scheduler's list of those that were cancelled while they ran
 };
+
+inline bool owner::is_root() noexcept {
+    const branch* const b = as_branch();
+    return b != nullptr && b->is_root();
+}
 
 /// Whether raze leaves what has become ready on the way.
 enum class mercy { none, for_cleanups };
@@ -101,16 +111,17 @@ inline void raze(branch& b, mercy m) noexcept {
 }
 
 inline void scheduler::cancel_later(branch& b) noexcept {
-    if (!b.set_pending()) return;
-    b.pending().next = std::exchange(pending_, &b);
+    if ((b.to_tell_ & branch::the_scheduler) != 0) return;
+    b.to_tell_ |= branch::the_scheduler;
+    b.next_ = std::exchange(pending_, &b);
     attention_ = true;
 }
 
 inline void scheduler::forget(branch& b) noexcept {
     branch** link = &pending_;
-    while (*link != &b) link = &(*link)->pending().next;
-    *link = b.pending().next;
-    b.pending().to_tell &= static_cast<unsigned char>(~branch::pending_cancel::the_scheduler);
+    while (*link != &b) link = &(*link)->next_;
+    *link = b.next_;
+    b.to_tell_ &= static_cast<unsigned char>(~branch::the_scheduler);
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail

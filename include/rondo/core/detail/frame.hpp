@@ -19,14 +19,22 @@
 
 namespace rondo::inline RONDO_ABI::detail {
 
+class branch;
 class frame;
 class scheduler;
+
+/// Who holds something: a task, and the part of it that took it, which is the task itself or a child of a combinator. By their
+/// numbers; zero: not known.
+struct holder {
+    std::uint32_t task = 0;
+    std::uint32_t part = 0;
+};
 
 /// What tasks can hold, and others wait for: a lock, permits.
 class holdings {
 public:
-    /// Writes the numbers of the tasks that hold it, at most `most`; zero for one that is not known. Returns how many.
-    virtual std::size_t holders(std::uint32_t* numbers, std::size_t most) const noexcept = 0;
+    /// Writes who holds it, at most `most`. Returns how many.
+    virtual std::size_t holders(holder* who, std::size_t most) const noexcept = 0;
 
 protected:
     ~holdings() = default;
@@ -83,9 +91,10 @@ public:
     /// The frame that waits; null at the root of a tree.
     virtual frame* parent() noexcept = 0;
 
-    /// The number of the child, if it is a task of its own, with a name perhaps; else zero.
-    virtual std::uint32_t task_number() const noexcept { return 0; }
-    bool is_root() const noexcept { return task_number() != 0; }
+    /// This, if its child can be cancelled on its own.
+    virtual branch* as_branch() noexcept { return nullptr; }
+    /// Whether its child is a task of its own, with a name perhaps.
+    inline bool is_root() noexcept;
 
 protected:
     ~owner() = default;

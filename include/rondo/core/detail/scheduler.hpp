@@ -84,6 +84,7 @@ public:
     /// run() in the middle of the running frame's step.
     void run_inside(frame* f) noexcept {
         frame* const outside = running_;
+        task_ = holder();
         run(f);
         running_ = outside;
     }
@@ -91,11 +92,11 @@ public:
     /// The frame that the running step has resumed, or gone on with; null in a posted function, and outside.
     frame* running() const noexcept { return running_; }
 
-    std::uint32_t number_task() noexcept { return ++tasks_made_; }
+    std::uint32_t next_number() noexcept { return ++numbers_given_; }
 
-    /// The number of the task that running() belongs to, as noted in this step; zero: not yet.
-    std::uint32_t running_task() const noexcept { return running_ == nullptr ? 0 : task_; }
-    void note_running_task(std::uint32_t number) noexcept { task_ = number; }
+    /// The task and the part of it that running() belongs to, as noted since it runs; zeros: not yet.
+    holder running_task() const noexcept { return running_ == nullptr ? holder() : task_; }
+    void note_running_task(holder task) noexcept { task_ = task; }
 
     /// The time, in milliseconds since the loop was made, as it was last looked at.
     std::uint32_t ticks() const noexcept { return ticks_; }
@@ -144,10 +145,7 @@ protected:
     /// Something becomes ready while the loop is not running. `is_news`: nothing was before.
     virtual void notify(bool is_news) noexcept = 0;
 
-    void begin_step() noexcept {
-        budget_ = budget_of_a_step;
-        task_ = 0;
-    }
+    void begin_step() noexcept { budget_ = budget_of_a_step; }
 
     /// The first part of run(): calls for attention if there is another. Returns the frame that is suspended now, if one is.
     frame* resume(frame* f) noexcept {
@@ -156,18 +154,15 @@ protected:
             f->waits_on = nullptr;
             f->resume();
             running_ = nullptr;
+            task_ = holder();
             if (!f->done()) break;
-            task_ = 0;
             f = f->reports_to->child_ended(*f);
         } while (f != nullptr);
         return f;
     }
     /// The second part: what was left to the trampoline. Returns as resume does, or `f` when nothing was.
     frame* go_on(frame* f = nullptr) noexcept {
-        while (next_ != nullptr) {
-            task_ = 0;
-            f = resume(std::exchange(next_, nullptr));
-        }
+        while (next_ != nullptr) f = resume(std::exchange(next_, nullptr));
         return f;
     }
 
@@ -176,12 +171,12 @@ protected:
 
     intrusive_list<step> ready_;
     int budget_ = budget_of_a_step;
-    std::uint32_t task_ = 0;
+    holder task_;
     bool attention_ = false;  // something is to be done at the end of the step
     branch* pending_ = nullptr;
     frame* running_ = nullptr;
     std::uint32_t ticks_ = 0;
-    std::uint32_t tasks_made_ = 0;
+    std::uint32_t numbers_given_ = 0;
 
 private:
     frame* next_ = nullptr;      // to be resumed by the trampoline

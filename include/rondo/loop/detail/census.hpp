@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Who is alive in a loop, and who waits for whom: which task every frame belongs to, and what a task waits for that another one
-// holds or is. Made for reports, when a program is stuck or somebody asks.
+// Who is alive in a loop, and who waits for whom: which part every frame belongs to, a task or a child of a combinator, and what
+// a part waits for that another one holds or is. Made for reports, when a program is stuck or somebody asks.
 
 #include <rondo/core/detail/unwind.hpp>
 #include <rondo/loop/detail/root.hpp>
@@ -24,7 +24,7 @@ void for_each_wait(const frame& f, Visit&& visit) {
     for (std::size_t i = 0; f.waits_on->describe_operand(i, operand); ++i) visit(operand);
 }
 
-/// That a task waits for another.
+/// That a part waits for another.
 class dependency {
 public:
     dependency(std::size_t other, const frame* where, const char* operation) noexcept
@@ -37,7 +37,7 @@ public:
 
 class census {
 public:
-    /// Some tasks that wait for one another, each with what it waits for.
+    /// Some parts that wait for one another, each with what it waits for.
     using circle = std::vector<std::pair<std::size_t, const dependency*>>;
 
     census(root* main, intrusive_list<root>& tasks) {
@@ -45,15 +45,20 @@ public:
         for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) add(*r);
         numbers_.sort();
         roots_.sort();
-        for (const auto& [f, task] : frames_) find_waits(*f, task);
+        for (const auto& [f, part] : frames_) find_waits(*f, part);
     }
 
-    /// The number of tasks.
-    std::size_t size() const noexcept { return tasks_.size(); }
-    root& task(std::size_t i) const noexcept { return *tasks_[i]; }
+    /// The number of parts, and of the tasks among them.
+    std::size_t size() const noexcept { return parts_.size(); }
+    std::size_t tasks() const noexcept { return roots_.entries.size(); }
+    branch& part(std::size_t i) const noexcept { return *parts_[i]; }
 
-    /// The index of the task with that number; size() if it has ended.
-    std::size_t task_of(std::uint32_t number) const noexcept { return numbers_.find(number, size()); }
+    /// The index of who holds something: of the part that took it, or of the task, to which it may have passed that on; size() if
+    /// that has ended, too.
+    std::size_t index_of(const holder& h) const noexcept {
+        const std::size_t part = h.part == 0 ? size() : numbers_.find(h.part, size());
+        return part != size() || h.task == 0 ? part : numbers_.find(h.task, size());
+    }
     /// The index of the task `r`, which may be anything.
     std::size_t index_of(const void* r) const noexcept { return roots_.find(r, size()); }
 
@@ -63,11 +68,11 @@ public:
         std::vector<bool> seen(size()), on_path(size());
         for (std::size_t start = 0; start < size(); ++start) {
             std::vector<std::pair<std::size_t, std::size_t>>
-                path;  // a task, and how many of its waits have been followed
-            const auto enter = [&](std::size_t task) {
-                if (seen[task]) return;
-                seen[task] = on_path[task] = true;
-                path.emplace_back(task, 0);
+                path;  // a part, and how many of its waits have been followed
+            const auto enter = [&](std::size_t part) {
+                if (seen[part]) return;
+                seen[part] = on_path[part] = true;
+                path.emplace_back(part, 0);
             };
             for (enter(start); !path.empty();) {
                 auto& [here, followed] = path.back();
@@ -106,19 +111,19 @@ private:
         return c;
     }
 
-    /// A task, and those of groups in it, which are tasks of their own.
+    /// A task with its parts, and those of groups in it, which are tasks of their own.
     void add(root& r) {
         std::vector<std::pair<frame*, std::size_t>> above;  // the way down to the frame, and whose each is
         frame* const top = r.top();
         for (frame* f = top; f != nullptr; f = next_in_tree(f, *top, f->waits_on != nullptr)) {
             frame* const parent = f->reports_to->parent();
             while (!above.empty() && above.back().first != parent) above.pop_back();
-            if (f->reports_to->is_root()) {
+            if (branch* const b = f->reports_to->as_branch()) {
                 if (parent != nullptr) waits_[above.back().second].emplace_back(size(), parent, nullptr);
-                roots_.entries.emplace_back(static_cast<root*>(f->reports_to), size());
-                numbers_.entries.emplace_back(static_cast<root*>(f->reports_to)->task_number(), size());
+                if (b->is_root()) roots_.entries.emplace_back(static_cast<root*>(b), size());
+                if (b->number() != 0) numbers_.entries.emplace_back(b->number(), size());
                 above.emplace_back(f, size());
-                tasks_.push_back(static_cast<root*>(f->reports_to));
+                parts_.push_back(b);
                 waits_.emplace_back();
             } else {
                 above.emplace_back(f, above.back().second);
@@ -127,28 +132,28 @@ private:
         }
     }
 
-    /// Notes that `task` waits for `on`, unless that is known, or there is no such task. Tells the place in the user's source.
-    void depend(std::size_t task, std::size_t on, const frame& f, const char* what) {
+    /// Notes that `part` waits for `on`, unless that is known, or there is no such part. Tells the place in the user's source.
+    void depend(std::size_t part, std::size_t on, const frame& f, const char* what) {
         if (on == size()) return;
-        for (const dependency& d : waits_[task])
+        for (const dependency& d : waits_[part])
             if (d.on == on) return;
         const frame* at = &f;
         while (at->stands_in() && at->reports_to->parent() != nullptr) at = at->reports_to->parent();
-        waits_[task].emplace_back(on, at, what);
+        waits_[part].emplace_back(on, at, what);
     }
 
-    void find_waits(const frame& f, std::size_t task) {
+    void find_waits(const frame& f, std::size_t part) {
         if (f.waits_on == nullptr || f.is_linked()) return;
         for_each_wait(f, [&](const wait_info& info) {
-            std::uint32_t numbers[16];
-            const std::size_t count = info.held == nullptr ? 0 : info.held->holders(numbers, 16);
-            for (std::size_t n = 0; n < count; ++n) depend(task, task_of(numbers[n]), f, info.what);
-            depend(task, index_of(info.object), f, nullptr);
+            holder who[16];
+            const std::size_t count = info.held == nullptr ? 0 : info.held->holders(who, 16);
+            for (std::size_t n = 0; n < count; ++n) depend(part, index_of(who[n]), f, info.what);
+            depend(part, index_of(info.object), f, nullptr);
         });
     }
 
-    std::vector<root*> tasks_;
-    std::vector<std::vector<dependency>> waits_;          // of each task
+    std::vector<branch*> parts_;
+    std::vector<std::vector<dependency>> waits_;          // of each part
     std::vector<std::pair<frame*, std::size_t>> frames_;  // and whose each is
     index<std::uint32_t> numbers_;
     index<const void*> roots_;

@@ -50,12 +50,12 @@ public:
     reporter(const scheduler& loop, time_point now, root* main, intrusive_list<root>& tasks)
         : loop_(loop), now_(now), alive_(main, tasks) {}
 
-    std::size_t tasks() const noexcept { return alive_.size(); }
+    std::size_t tasks() const noexcept { return alive_.tasks(); }
 
     /// Every task, with what is below it.
     void tell_all() {
         for (std::size_t i = 0; i < alive_.size(); ++i)
-            if (alive_.task(i).parent() == nullptr) tell(alive_.task(i));
+            if (alive_.part(i).parent() == nullptr) tell(static_cast<root&>(alive_.part(i)));
         tell_circles();
     }
 
@@ -76,6 +76,19 @@ public:
 
 private:
     void say_name(const root& r) { say(r.name() != nullptr ? r.name() : "a task"); }
+    /// Of a part, or a task that has no name, it says in parentheses which coroutine it is.
+    void say_part(branch& part) {
+        owner* task = &part;
+        while (!task->is_root()) task = task->parent()->reports_to;
+        say_name(static_cast<root&>(*task));
+        if (task == &part && static_cast<root&>(part).name() != nullptr) return;
+        const frame* f = part.top();
+        while (is_unseen(*f) && f->waits_on->next_child(nullptr) != nullptr) f = f->waits_on->next_child(nullptr);
+        if (f->waits_on == nullptr || f->waits_on == &first_step::wait() || is_unseen(*f)) return;
+        say(" (");
+        say(coroutine_name(f->where.function_name()));
+        say(")");
+    }
     void indent(std::size_t depth) { text_.append(2 * depth, ' '); }
 
     void say_place(const frame& f) {
@@ -150,36 +163,36 @@ private:
         const std::size_t joined = info.object == nullptr ? alive_.size() : alive_.index_of(info.object);
         if (joined != alive_.size()) {
             say(" of ");
-            say_name(alive_.task(joined));
+            say_part(alive_.part(joined));
         }
         if (info.held != nullptr) tell_holders(*info.held);
     }
 
     void tell_holders(const holdings& held) {
-        std::uint32_t numbers[4];
-        const std::size_t count = held.holders(numbers, 4);
+        holder who[4];
+        const std::size_t count = held.holders(who, 4);
         for (std::size_t n = 0; n < count; ++n) {
             say(n == 0 ? ", held by " : n == 3 ? " and others" : " and ");
             if (n == 3) break;
-            if (const std::size_t task = alive_.task_of(numbers[n]); task != alive_.size())
-                say_name(alive_.task(task));
+            if (const std::size_t part = alive_.index_of(who[n]); part != alive_.size())
+                say_part(alive_.part(part));
             else
-                say(numbers[n] == 0 ? "somebody" : "a task that has ended");
+                say(who[n].part == 0 ? "somebody" : "a task that has ended");
         }
     }
 
     void tell_circles() {
         for (const census::circle& c : alive_.circles()) {
             say("These wait for one another:\n");
-            for (const auto& [task, wait] : c) {
+            for (const auto& [part, wait] : c) {
                 indent(1);
-                say_name(alive_.task(task));
+                say_part(alive_.part(part));
                 say(" waits for ");
                 if (wait->what != nullptr) {
                     say(wait->what);
                     say(", which is held by ");
                 }
-                say_name(alive_.task(wait->on));
+                say_part(alive_.part(wait->on));
                 if (wait->what == nullptr) say(" to end");
                 say(" (");
                 say_place(*wait->at);

@@ -39,8 +39,6 @@ public:
     inline frame* child_ended(frame& f) noexcept final;
     inline frame* child_unwound(frame& f) noexcept final;
     inline frame* parent() noexcept final;
-    /// Tells it from all others, also from later ones at the same address.
-    std::uint32_t task_number() const noexcept final { return number_; }
 
 protected:
     root(home& h, frame& top) noexcept;
@@ -60,7 +58,6 @@ private:
     [[gnu::noinline]] frame* end_of_one_watched(frame* f) noexcept { return end_of_any(f); }
 
     home* home_;
-    std::uint32_t number_;
     bool outlives_close_ = false;
 };
 
@@ -137,24 +134,28 @@ private:
 
 // ---------------------------------------------------------------------------------------------------------
 
-inline root::root(home& h, frame& top) noexcept : branch(&top), home_(&h), number_(h.loop().number_task()) {}
+inline root::root(home& h, frame& top) noexcept : branch(&top, true), home_(&h) {}
 
 inline scheduler& root::loop() const noexcept { return home_->loop(); }
 
-[[gnu::noinline]] inline std::uint32_t find_running_task(scheduler& here) noexcept {
+[[gnu::noinline]] inline holder find_running_task(scheduler& here) noexcept {
+    holder found;
     frame* f = here.running();
-    std::uint32_t number = 0;
-    for (int depth = 0; f != nullptr && number == 0 && depth < 64; ++depth, f = f->reports_to->parent())
-        number = f->reports_to->task_number();
-    here.note_running_task(number);
-    return number;
+    for (int depth = 0; f != nullptr && found.task == 0 && depth < 64; ++depth, f = f->reports_to->parent()) {
+        branch* const b = f->reports_to->as_branch();
+        if (b == nullptr) continue;
+        if (found.part == 0) found.part = b->number(here);
+        if (b->is_root()) found.task = b->number(here);
+    }
+    here.note_running_task(found);
+    return found;
 }
 
-/// The number of the task that runs on this thread; zero for none, or one that is nested too deeply to look.
-inline std::uint32_t running_task() noexcept {
+/// The task that runs on this thread, and the part of it; zeros for none, and for what is nested too deeply to look.
+inline holder running_task() noexcept {
     scheduler* const here = scheduler::current();
-    if (here == nullptr) return 0;
-    if (const std::uint32_t known = here->running_task(); known != 0) return known;
+    if (here == nullptr) return holder();
+    if (const holder known = here->running_task(); known.task != 0) return known;
     return find_running_task(*here);
 }
 

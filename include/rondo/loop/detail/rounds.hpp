@@ -308,7 +308,7 @@ private:
         while (pending_ != nullptr) {
             branch& b = *pending_;
             forget(b);
-            b.cancel(*this, b.pending().late);
+            b.cancel_now(*this);
         }
         if (!unreported_.empty()) tell_handler();
     }
