@@ -154,7 +154,7 @@ task<> many_timers(std::size_t count, int& failed) {
 TEST_CASE("races, timeouts, uncancellable parts and cleanups allocate nothing once their frames are recycled") {
     std::size_t count = 1;
     rondo::testing::run(counts(count));
-    CHECK(count == 0);
+    if (rondo::detail::threads_end_well) CHECK(count == 0);  // elsewhere no frame is recycled
 }
 
 TEST_CASE("operations take no frame, tasks their own, and a combinator inside another one takes one") {

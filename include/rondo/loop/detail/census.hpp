@@ -27,31 +27,29 @@ void for_each_wait(const frame& f, Visit&& visit) {
 /// That a part waits for another.
 class dependency {
 public:
-    dependency(std::size_t other, const frame* where, const char* operation) noexcept
-        : on(other), at(where), what(operation) {}
+    dependency(std::size_t part, std::size_t other, const frame* where, const char* operation) noexcept
+        : from(part), on(other), at(where), what(operation) {}
 
-    std::size_t on;    // the index of the other
+    std::size_t from;  // the index of who waits
+    std::size_t on;    // and of the other
     const frame* at;   // the frame that waits
     const char* what;  // for what the other holds; null: for its end
 };
 
 class census {
 public:
-    /// Some parts that wait for one another, each with what it waits for.
-    using circle = std::vector<std::pair<std::size_t, const dependency*>>;
-
     census(root* main, intrusive_list<root>& tasks) {
         if (main != nullptr && main->top() != nullptr) add(*main);
         for (root* r = tasks.next(nullptr); r != nullptr; r = tasks.next(r)) add(*r);
         numbers_.sort();
-        roots_.sort();
+        tasks_.sort();
         for (const auto& [f, part] : frames_) find_waits(*f, part);
     }
 
     /// The number of parts, and of the tasks among them.
     std::size_t size() const noexcept { return parts_.size(); }
-    std::size_t tasks() const noexcept { return roots_.entries.size(); }
-    branch& part(std::size_t i) const noexcept { return *parts_[i]; }
+    std::size_t tasks() const noexcept { return tasks_.entries.size(); }
+    branch& part(std::size_t i) const noexcept { return *parts_[i].top; }
 
     /// The index of who holds something: of the part that took it, or of the task, to which it may have passed that on; size() if
     /// that has ended, too.
@@ -60,56 +58,60 @@ public:
         return part != size() || h.task == 0 ? part : numbers_.find(h.task, size());
     }
     /// The index of the task `r`, which may be anything.
-    std::size_t index_of(const void* r) const noexcept { return roots_.find(r, size()); }
+    std::size_t index_of(const void* r) const noexcept {
+        return tasks_.find(reinterpret_cast<std::uintptr_t>(r), size());
+    }
 
-    /// Every circle once.
-    std::vector<circle> circles() const {
-        std::vector<circle> found;
-        std::vector<bool> seen(size()), on_path(size());
-        for (std::size_t start = 0; start < size(); ++start) {
-            std::vector<std::pair<std::size_t, std::size_t>>
-                path;  // a part, and how many of its waits have been followed
-            const auto enter = [&](std::size_t part) {
-                if (seen[part]) return;
-                seen[part] = on_path[part] = true;
-                path.emplace_back(part, 0);
-            };
-            for (enter(start); !path.empty();) {
-                auto& [here, followed] = path.back();
-                if (followed == waits_[here].size()) {
-                    on_path[here] = false;
-                    path.pop_back();
+    /// `visit(first, last)` for every circle of parts that wait for one another, once: pointers to dependencies.
+    template <class Visit>
+    void for_each_circle(Visit&& visit) {
+        std::vector<const dependency*> path;
+        for (node& start : parts_) {
+            for (node* here = start.followed == 0 ? &start : nullptr; here != nullptr;) {
+                if (here->followed == here->waits.size()) {
+                    here->is_on_path = false;
+                    here = path.empty() ? nullptr : &parts_[path.back()->from];
+                    if (here != nullptr) path.pop_back();
                     continue;
                 }
-                const std::size_t on = waits_[here][followed++].on;
-                if (on_path[on])
-                    found.push_back(way_round(path, on));
-                else
-                    enter(on);
+                here->is_on_path = true;
+                const dependency& next = here->waits[here->followed++];
+                node& on = parts_[next.on];
+                if (!on.is_on_path && on.followed != 0) continue;
+                path.push_back(&next);
+                if (on.is_on_path) {
+                    std::size_t first = path.size() - 1;
+                    while (path[first]->from != next.on) --first;
+                    visit(path.data() + first, path.data() + path.size());
+                    path.pop_back();
+                } else {
+                    here = &on;
+                }
             }
         }
-        return found;
     }
 
 private:
-    template <class Key>
+    /// A part, by its top; what it waits for, and how much of that has been looked at.
+    struct node {
+        explicit node(branch* b) noexcept : top(b) {}
+        branch* top;
+        std::vector<dependency> waits;
+        std::size_t followed = 0;
+        bool is_on_path = false;
+    };
+
+    /// Parts by a number, or an address.
     class index {
     public:
+        void add(std::uintptr_t key, std::size_t part) { entries.emplace_back(key, part); }
         void sort() { std::sort(entries.begin(), entries.end()); }
-        std::size_t find(Key key, std::size_t none) const noexcept {
+        std::size_t find(std::uintptr_t key, std::size_t none) const noexcept {
             const auto at = std::lower_bound(entries.begin(), entries.end(), std::pair(key, std::size_t{0}));
             return at != entries.end() && at->first == key ? at->second : none;
         }
-        std::vector<std::pair<Key, std::size_t>> entries;
+        std::vector<std::pair<std::uintptr_t, std::size_t>> entries;
     };
-
-    circle way_round(const std::vector<std::pair<std::size_t, std::size_t>>& path, std::size_t first) const {
-        std::size_t i = path.size() - 1;
-        while (path[i].first != first) --i;
-        circle c;
-        for (; i < path.size(); ++i) c.emplace_back(path[i].first, &waits_[path[i].first][path[i].second - 1]);
-        return c;
-    }
 
     /// A task with its parts, and those of groups in it, which are tasks of their own.
     void add(root& r) {
@@ -119,12 +121,14 @@ private:
             frame* const parent = f->reports_to->parent();
             while (!above.empty() && above.back().first != parent) above.pop_back();
             if (branch* const b = f->reports_to->as_branch()) {
-                if (parent != nullptr) waits_[above.back().second].emplace_back(size(), parent, nullptr);
-                if (b->is_root()) roots_.entries.emplace_back(static_cast<root*>(b), size());
-                if (b->number() != 0) numbers_.entries.emplace_back(b->number(), size());
+                if (parent != nullptr) {
+                    const std::size_t upper = above.back().second;
+                    parts_[upper].waits.emplace_back(upper, size(), parent, nullptr);
+                }
+                if (b->is_root()) tasks_.add(reinterpret_cast<std::uintptr_t>(static_cast<root*>(b)), size());
+                if (b->number() != 0) numbers_.add(b->number(), size());
                 above.emplace_back(f, size());
-                parts_.push_back(b);
-                waits_.emplace_back();
+                parts_.emplace_back(b);
             } else {
                 above.emplace_back(f, above.back().second);
             }
@@ -135,11 +139,11 @@ private:
     /// Notes that `part` waits for `on`, unless that is known, or there is no such part. Tells the place in the user's source.
     void depend(std::size_t part, std::size_t on, const frame& f, const char* what) {
         if (on == size()) return;
-        for (const dependency& d : waits_[part])
+        for (const dependency& d : parts_[part].waits)
             if (d.on == on) return;
         const frame* at = &f;
         while (at->stands_in() && at->reports_to->parent() != nullptr) at = at->reports_to->parent();
-        waits_[part].emplace_back(on, at, what);
+        parts_[part].waits.emplace_back(part, on, at, what);
     }
 
     void find_waits(const frame& f, std::size_t part) {
@@ -152,11 +156,10 @@ private:
         });
     }
 
-    std::vector<branch*> parts_;
-    std::vector<std::vector<dependency>> waits_;          // of each part
+    std::vector<node> parts_;
     std::vector<std::pair<frame*, std::size_t>> frames_;  // and whose each is
-    index<std::uint32_t> numbers_;
-    index<const void*> roots_;
+    index numbers_;                                       // of those that have one
+    index tasks_;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

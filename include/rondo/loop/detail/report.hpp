@@ -182,23 +182,24 @@ private:
     }
 
     void tell_circles() {
-        for (const census::circle& c : alive_.circles()) {
+        alive_.for_each_circle([this](const dependency* const* first, const dependency* const* last) {
             say("These wait for one another:\n");
-            for (const auto& [part, wait] : c) {
+            for (; first != last; ++first) {
+                const dependency& wait = **first;
                 indent(1);
-                say_part(alive_.part(part));
+                say_part(alive_.part(wait.from));
                 say(" waits for ");
-                if (wait->what != nullptr) {
-                    say(wait->what);
+                if (wait.what != nullptr) {
+                    say(wait.what);
                     say(", which is held by ");
                 }
-                say_part(alive_.part(wait->on));
-                if (wait->what == nullptr) say(" to end");
+                say_part(alive_.part(wait.on));
+                if (wait.what == nullptr) say(" to end");
                 say(" (");
-                say_place(*wait->at);
+                say_place(*wait.at);
                 say(")\n");
             }
-        }
+        });
     }
 
     const scheduler& loop_;
