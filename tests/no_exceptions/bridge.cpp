@@ -126,14 +126,15 @@ task<> cancels_a_call(lines& log) {
     CHECK(log == lines{"unwound"});
 }
 
-task<int> commits() {
-    co_await rondo::sleep(2ms);
+task<int> commits(rondo::event& stopped) {
+    co_await stopped.wait();
     co_return 7;
 }
 
-task<> stops_after(std::stop_source source, std::chrono::milliseconds time) {
-    co_await rondo::sleep(time);
+task<> stops_one(std::stop_source source, rondo::event& stopped) {
+    co_await rondo::sleep(1ms);
     source.request_stop();
+    stopped.set();
 }
 
 task<> stops() {
@@ -142,8 +143,9 @@ task<> stops() {
     CHECK(by_itself == 2);
     const int without = co_await with_stop_token(std::stop_token(), to_thread(twice, 2));
     CHECK(without == 4);
-    auto stopper = rondo::spawn(stops_after(source, 1ms));
-    const int nevertheless = co_await with_stop_token(source.get_token(), rondo::uncancellable(commits()));
+    rondo::event stopped;
+    auto stopper = rondo::spawn(stops_one(source, stopped));
+    const int nevertheless = co_await with_stop_token(source.get_token(), rondo::uncancellable(commits(stopped)));
     CHECK(nevertheless == 7);
     CHECK(source.stop_requested());
     co_await stopper;
