@@ -965,17 +965,17 @@ TEST_CASE("tasks that a body awaits may take and ask generators in their turn") 
 
 namespace {
 
-task<long> sums_up(long count, bool waits_at_times) {
-    auto body = [](long to, bool waits) -> async_generator<long> {
-        for (long i = 0; i < to; ++i) {
+task<long long> sums_up(long long count, bool waits_at_times) {
+    auto body = [](long long to, bool waits) -> async_generator<long long> {
+        for (long long i = 0; i < to; ++i) {
             if (waits && i % 1000 == 0) co_await rondo::yield();
             co_yield i;
         }
     };
-    async_generator<long> g = body(count, waits_at_times);
-    long sum = 0;
+    async_generator<long long> g = body(count, waits_at_times);
+    long long sum = 0;
     for (;;) {
-        const std::optional<long> value = co_await g.next();
+        const std::optional<long long> value = co_await g.next();
         if (!value) break;
         sum += *value;
     }
@@ -1015,7 +1015,7 @@ TEST_CASE("a million values that need no wait do not grow the stack") {
 TEST_CASE("a million values pass through generators on generators") {
     auto main = []() -> task<> {
         async_generator<int> g = doubles(doubles(doubles(counts(0, 200'000))));
-        long sum = 0;
+        long long sum = 0;
         for (;;) {
             const std::optional<int> value = co_await g.next();
             if (!value) break;
