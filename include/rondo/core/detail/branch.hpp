@@ -45,6 +45,20 @@ public:
     /// What was put off, now that the step is over.
     void cancel_now(scheduler& loop) noexcept { cancel(loop, late_); }
 
+    /// Into a list of those whose cancellation was put off, and out of it. False: it is there already.
+    bool put_into(branch*& list) noexcept {
+        if ((to_tell_ & the_scheduler) != 0) return false;
+        to_tell_ |= the_scheduler;
+        next_ = std::exchange(list, this);
+        return true;
+    }
+    void take_out_of(branch*& list) noexcept {
+        branch** link = &list;
+        while (*link != this) link = &(*link)->next_;
+        *link = next_;
+        to_tell_ &= static_cast<unsigned char>(~the_scheduler);
+    }
+
 protected:
     explicit branch(frame* top, bool is_root = false) noexcept : top_(top), is_root_(is_root) {
         if (top != nullptr) top->reports_to = this;
@@ -64,8 +78,6 @@ protected:
     frame* top_;
 
 private:
-    friend class scheduler;
-
     [[gnu::noinline]] void tell_of_end(scheduler& loop) noexcept {
         if ((to_tell_ & the_scheduler) != 0) loop.forget(*this);
         if ((to_tell_ & a_watch) != 0) loop.watched_ends(*this);
@@ -77,7 +89,7 @@ private:
     late_results late_ = late_results::dropped;
     const bool is_root_;
     std::uint32_t number_ = 0;
-    branch* next_;  // in the scheduler's list of those that were cancelled while they ran
+    branch* next_;  // in the list of those whose cancellation was put off
 };
 
 inline bool owner::is_root() noexcept {
@@ -111,17 +123,8 @@ inline void raze(branch& b, mercy m) noexcept {
 }
 
 inline void scheduler::cancel_later(branch& b) noexcept {
-    if ((b.to_tell_ & branch::the_scheduler) != 0) return;
-    b.to_tell_ |= branch::the_scheduler;
-    b.next_ = std::exchange(pending_, &b);
-    attention_ = true;
+    if (b.put_into(pending_)) attention_ = true;
 }
-
-inline void scheduler::forget(branch& b) noexcept {
-    branch** link = &pending_;
-    while (*link != &b) link = &(*link)->next_;
-    *link = b.next_;
-    b.to_tell_ &= static_cast<unsigned char>(~branch::the_scheduler);
-}
+inline void scheduler::forget(branch& b) noexcept { b.take_out_of(pending_); }
 
 }  // namespace rondo::inline RONDO_ABI::detail
