@@ -1027,6 +1027,39 @@ TEST_CASE("a child that wants what its parent holds is in a circle with it") {
                                "  parent (wants) waits for mutex::lock, which is held by parent"});
 }
 
+TEST_CASE("a lock that a task of another loop holds is nobody's of this one") {
+    mutex shared, own;
+    event_loop one(support::virtual_time());
+    event_loop two(support::virtual_time());
+    one.spawn(support::nap(1h), "idle");
+    one.spawn(holds(shared), "holder");
+    two.spawn(holds_and_wants(own, shared), "other");
+    for (int i = 0; i < 4; ++i) one.poll(), two.poll();
+    const picture p(two);
+    INFO(p.text);
+    CHECK(p.of("other") == lines{"mutex::lock, held by a task that has ended"});
+    CHECK(p.circles().empty());
+    two.close();
+    one.close();
+}
+
+TEST_CASE("what stands between two of the user's coroutines has their place, and not the name of what is below it") {
+    mutex m;
+    event_loop loop(support::virtual_time());
+    const auto parent = [&]() -> task<> {
+        const auto guard = co_await m.scoped_lock();
+        co_await rondo::with_timeout(2h, rondo::when_all(support::nap(1h), wants(m)));
+    };
+    loop.spawn(parent(), "parent");
+    loop.run(support::yields(3));
+    const picture p(loop);
+    INFO(p.text);
+    CHECK(p.circles() == lines{picture::circle, "  parent waits for parent to end",
+                               "  parent waits for parent (wants) to end",
+                               "  parent (wants) waits for mutex::lock, which is held by parent"});
+    CHECK(!p.says("(:0)"));
+}
+
 TEST_CASE("a circle of three") {
     mutex a, b, c;
     event_loop loop(support::virtual_time());

@@ -471,13 +471,17 @@ class Part:
         else:
             self.task_name = "main" if kind == "main_task" else text_at(word_at(branch["name_"].address)) if kind == "named" else "a task"
 
+    def depend(self, on, frame, what):
+        if all(on is not known for known, _, _ in self.waits):
+            self.waits.append((on, frame, what))
+
     def name(self, frames):
         """Of what has no name of its own, it says in parentheses which coroutine it is."""
         frame = self.top
         while not self.is_named and frame and frame.state == "waits" and not frame.problem:
             if frame.place:
                 return f"{self.task_name} ({coroutine_name(frame.function)})"
-            frame = frames.get(frame.children[0]) if frame.children else None
+            frame = frames.get(frame.children[0]) if frame.is_skipped() and frame.children else None
         return self.task_name
 
 
@@ -649,7 +653,7 @@ class Report:
         for nth, numbers in enumerate(wait.holders[:MOST_HOLDERS]):
             part = self.holder(numbers)
             text += " and " if nth else ", held by "
-            text += part.name(self.frames) if part else "a task that has ended" if numbers[1] else "somebody"
+            text += part.name(self.frames) if part else "a task that has ended" if numbers[0] else "somebody"
         return text + (" and others" if len(wait.holders) > MOST_HOLDERS else "")
 
     # --- Circles of tasks that wait for one another ---
@@ -660,9 +664,9 @@ class Report:
                 continue
             for wait in frame.waits:
                 for part in filter(None, map(self.holder, wait.holders)):
-                    frame.part.waits.append((part, frame, wait.what))
+                    frame.part.depend(part, frame, wait.what)
                 if wait.on in self.tasks:
-                    frame.part.waits.append((self.tasks[wait.on], frame, None))
+                    frame.part.depend(self.tasks[wait.on], frame, None)
 
     def circles(self):
         self.find_waits()

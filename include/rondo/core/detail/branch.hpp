@@ -15,8 +15,8 @@ public:
 
     /// Tells it from all others, also from later ones at the same address. Zero: nobody has asked yet.
     std::uint32_t number() const noexcept { return number_; }
-    std::uint32_t number(scheduler& loop) noexcept {
-        if (number_ == 0) number_ = loop.next_number();
+    std::uint32_t numbered() noexcept {
+        if (number_ == 0) number_ = scheduler::next_number();
         return number_;
     }
 

@@ -92,7 +92,8 @@ public:
     /// The frame that the running step has resumed, or gone on with; null in a posted function, and outside.
     frame* running() const noexcept { return running_; }
 
-    std::uint32_t next_number() noexcept { return ++numbers_given_; }
+    /// One that no other loop of this thread gives: what belongs to no loop may pass from one to another.
+    static std::uint32_t next_number() noexcept { return ++numbers_given_; }
 
     /// The task and the part of it that running() belongs to, as noted since it runs; zeros: not yet.
     holder running_task() const noexcept { return running_ == nullptr ? holder() : task_; }
@@ -176,7 +177,6 @@ protected:
     branch* pending_ = nullptr;
     frame* running_ = nullptr;
     std::uint32_t ticks_ = 0;
-    std::uint32_t numbers_given_ = 0;
 
 private:
     frame* next_ = nullptr;      // to be resumed by the trampoline
@@ -188,6 +188,7 @@ private:
     }
 
     static inline thread_local constinit scheduler* current_ = nullptr;
+    static inline thread_local constinit std::uint32_t numbers_given_ = 0;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

@@ -50,6 +50,7 @@ public:
     std::size_t size() const noexcept { return parts_.size(); }
     std::size_t tasks() const noexcept { return tasks_.entries.size(); }
     branch& part(std::size_t i) const noexcept { return *parts_[i].top; }
+    root& task_of(std::size_t i) const noexcept { return *parts_[i].task; }
 
     /// The index of who holds something: of the part that took it, or of the task, to which it may have passed that on; size() if
     /// that has ended, too.
@@ -94,8 +95,9 @@ public:
 private:
     /// A part, by its top; what it waits for, and how much of that has been looked at.
     struct node {
-        explicit node(branch* b) noexcept : top(b) {}
+        node(branch* b, root* of) noexcept : top(b), task(of) {}
         branch* top;
+        root* task;
         std::vector<dependency> waits;
         std::size_t followed = 0;
         bool is_on_path = false;
@@ -123,12 +125,13 @@ private:
             if (branch* const b = f->reports_to->as_branch()) {
                 if (parent != nullptr) {
                     const std::size_t upper = above.back().second;
-                    parts_[upper].waits.emplace_back(upper, size(), parent, nullptr);
+                    parts_[upper].waits.emplace_back(upper, size(), in_source(parent), nullptr);
                 }
-                if (b->is_root()) tasks_.add(reinterpret_cast<std::uintptr_t>(static_cast<root*>(b)), size());
+                root* const task = b->is_root() ? static_cast<root*>(b) : parts_[above.back().second].task;
+                if (b->is_root()) tasks_.add(reinterpret_cast<std::uintptr_t>(task), size());
                 if (b->number() != 0) numbers_.add(b->number(), size());
                 above.emplace_back(f, size());
-                parts_.emplace_back(b);
+                parts_.emplace_back(b, task);
             } else {
                 above.emplace_back(f, above.back().second);
             }
@@ -136,14 +139,18 @@ private:
         }
     }
 
-    /// Notes that `part` waits for `on`, unless that is known, or there is no such part. Tells the place in the user's source.
+    /// Where a frame of the library's own is in the user's source: the one that it stands in for.
+    static const frame* in_source(const frame* f) noexcept {
+        while (f->stands_in() && f->reports_to->parent() != nullptr) f = f->reports_to->parent();
+        return f;
+    }
+
+    /// Notes that `part` waits for `on`, unless that is known, or there is no such part.
     void depend(std::size_t part, std::size_t on, const frame& f, const char* what) {
         if (on == size()) return;
         for (const dependency& d : parts_[part].waits)
             if (d.on == on) return;
-        const frame* at = &f;
-        while (at->stands_in() && at->reports_to->parent() != nullptr) at = at->reports_to->parent();
-        parts_[part].waits.emplace_back(part, on, at, what);
+        parts_[part].waits.emplace_back(part, on, in_source(&f), what);
     }
 
     void find_waits(const frame& f, std::size_t part) {

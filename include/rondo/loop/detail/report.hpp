@@ -77,13 +77,13 @@ public:
 private:
     void say_name(const root& r) { say(r.name() != nullptr ? r.name() : "a task"); }
     /// Of a part, or a task that has no name, it says in parentheses which coroutine it is.
-    void say_part(branch& part) {
-        owner* task = &part;
-        while (!task->is_root()) task = task->parent()->reports_to;
-        say_name(static_cast<root&>(*task));
-        if (task == &part && static_cast<root&>(part).name() != nullptr) return;
+    void say_part(std::size_t index) {
+        branch& part = alive_.part(index);
+        root& task = alive_.task_of(index);
+        say_name(task);
+        if (&part == &task && task.name() != nullptr) return;
         const frame* f = part.top();
-        while (is_unseen(*f) && f->waits_on->next_child(nullptr) != nullptr) f = f->waits_on->next_child(nullptr);
+        while (is_skipped(*f) && f->waits_on->next_child(nullptr) != nullptr) f = f->waits_on->next_child(nullptr);
         if (f->waits_on == nullptr || f->waits_on == &first_step::wait() || is_unseen(*f)) return;
         say(" (");
         say(coroutine_name(f->where.function_name()));
@@ -163,7 +163,7 @@ private:
         const std::size_t joined = info.object == nullptr ? alive_.size() : alive_.index_of(info.object);
         if (joined != alive_.size()) {
             say(" of ");
-            say_part(alive_.part(joined));
+            say_part(joined);
         }
         if (info.held != nullptr) tell_holders(*info.held);
     }
@@ -175,9 +175,9 @@ private:
             say(n == 0 ? ", held by " : n == 3 ? " and others" : " and ");
             if (n == 3) break;
             if (const std::size_t part = alive_.index_of(who[n]); part != alive_.size())
-                say_part(alive_.part(part));
+                say_part(part);
             else
-                say(who[n].part == 0 ? "somebody" : "a task that has ended");
+                say(who[n].task == 0 ? "somebody" : "a task that has ended");
         }
     }
 
@@ -187,13 +187,13 @@ private:
             for (; first != last; ++first) {
                 const dependency& wait = **first;
                 indent(1);
-                say_part(alive_.part(wait.from));
+                say_part(wait.from);
                 say(" waits for ");
                 if (wait.what != nullptr) {
                     say(wait.what);
                     say(", which is held by ");
                 }
-                say_part(alive_.part(wait.on));
+                say_part(wait.on);
                 if (wait.what == nullptr) say(" to end");
                 say(" (");
                 say_place(*wait.at);

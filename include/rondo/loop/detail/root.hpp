@@ -144,8 +144,8 @@ inline scheduler& root::loop() const noexcept { return home_->loop(); }
     for (int depth = 0; f != nullptr && found.task == 0 && depth < 64; ++depth, f = f->reports_to->parent()) {
         branch* const b = f->reports_to->as_branch();
         if (b == nullptr) continue;
-        if (found.part == 0) found.part = b->number(here);
-        if (b->is_root()) found.task = b->number(here);
+        if (found.part == 0) found.part = b->numbered();
+        if (b->is_root()) found.task = b->numbered();
     }
     here.note_running_task(found);
     return found;
