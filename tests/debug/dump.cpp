@@ -1093,6 +1093,23 @@ TEST_CASE("two circles are told one after the other, with the places of their wa
                             std::regex(R"(one waits for mutex::lock, which is held by two \(\S*dump\.cpp:\d+\))")));
 }
 
+TEST_CASE("of a thousand circles the first are told, and the others counted") {
+    mutex m;
+    event_loop loop(support::virtual_time());
+    const auto parent = [&]() -> task<> {
+        const auto guard = co_await m.scoped_lock();
+        std::vector<task<>> children;
+        for (int i = 0; i < 1000; ++i) children.push_back(wants(m));
+        co_await rondo::when_all(std::move(children));
+    };
+    loop.spawn(parent(), "parent");
+    loop.run(support::yields(3));
+    const picture p(loop);
+    const lines told = p.circles();
+    CHECK(std::count(told.begin(), told.end(), picture::circle) == 16);
+    CHECK(p.text.ends_with("and 984 more circles"));
+}
+
 TEST_CASE("a task that locks twice waits for itself") {
     mutex m;
     event_loop loop(support::virtual_time());

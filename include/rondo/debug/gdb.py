@@ -28,6 +28,7 @@ MILLISECOND = 10**6  # in ticks of the steady clock
 MOST_SLOTS = 32  # of a vtable
 DEEPEST = 32  # what is deeper is not indented any more
 MOST_HOLDERS = 3  # that are named
+MOST_CIRCLES = 16  # that are told
 
 
 # --- Objects in memory ---
@@ -695,12 +696,15 @@ class Report:
                     path.append((wait[0], iter(wait[0].waits)))
 
     def tell_circles(self):
-        for circle in self.circles():
+        found = list(self.circles())
+        for circle in found[:MOST_CIRCLES]:
             self.lines.append("These wait for one another:")
             for part, (on, frame, what) in circle:
                 name = on.name(self.frames)
                 held = f"{what}, which is held by {name}" if what else f"{name} to end"
                 self.lines.append(f"  {part.name(self.frames)} waits for {held} ({frame.nearest_place()})")
+        if len(found) > MOST_CIRCLES:
+            self.lines.append(f"and {len(found) - MOST_CIRCLES} more circles")
 
 
 # --- The command ---

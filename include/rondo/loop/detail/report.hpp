@@ -181,8 +181,12 @@ private:
         }
     }
 
+    /// The first few: a task with a thousand children that want what it holds is in as many.
     void tell_circles() {
-        alive_.for_each_circle([this](const dependency* const* first, const dependency* const* last) {
+        constexpr std::size_t most = 16;
+        std::size_t found = 0;
+        alive_.for_each_circle([&](const dependency* const* first, const dependency* const* last) {
+            if (++found > most) return;
             say("These wait for one another:\n");
             for (; first != last; ++first) {
                 const dependency& wait = **first;
@@ -200,6 +204,7 @@ private:
                 say(")\n");
             }
         });
+        if (found > most) say("and " + std::to_string(found - most) + " more circles\n");
     }
 
     const scheduler& loop_;
