@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -99,6 +100,12 @@ task<> joins(rondo::join_handle<bool>& handle, lines& log) {
 TEST_CASE("a capacity of 0 throws std::invalid_argument") {
     CHECK_THROWS_AS(bounded_queue<int>(0), std::invalid_argument);
     CHECK_THROWS_AS(bounded_queue<std::unique_ptr<int>>(0), std::invalid_argument);
+}
+
+TEST_CASE("a capacity beyond memory throws, and takes none") {
+    const auto most = (std::numeric_limits<std::size_t>::max)();
+    for (const std::size_t capacity : {most, most / 2, most / 4, most / 8, most / 16 + 1})
+        CHECK_THROWS_AS(bounded_queue<int>(capacity), std::invalid_argument);
 }
 
 TEST_CASE("a new queue is open and empty") {

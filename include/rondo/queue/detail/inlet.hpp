@@ -20,7 +20,7 @@
 namespace rondo::inline RONDO_ABI::detail {
 
 inline std::size_t checked_capacity(std::size_t capacity) {
-    if (capacity > (std::numeric_limits<std::size_t>::max)() / 2)
+    if (capacity > (std::numeric_limits<std::size_t>::max)() / 2 / sizeof(std::size_t))
         raise<std::invalid_argument>(
             "rondo: a queue needs a capacity of at least 1: this one is negative, or beyond memory");
     if (capacity == 0) raise<std::invalid_argument>("rondo: a queue needs a capacity of at least 1");
