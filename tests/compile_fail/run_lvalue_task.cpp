@@ -1,4 +1,4 @@
-// expect: deleted
+// expect: rondo: a task runs once: run(std::move(t)), or run(f()) for another
 #include <rondo/rondo.hpp>
 
 #include <utility>

@@ -1,4 +1,4 @@
-// expect: task
+// expect: rondo: a task runs once: spawn(std::move(t)), or spawn(f()) for another
 #include <rondo/rondo.hpp>
 
 #include <utility>

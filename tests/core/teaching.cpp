@@ -10,6 +10,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -44,6 +47,7 @@ task<> awaits_twice() {
     co_await std::move(t);  // NOLINT(bugprone-use-after-move)
 }
 
+constexpr unsigned long line_of_the_inner_run = __LINE__ + 2;
 task<> runs_inside() {
     rondo::run(nothing());
     co_return;
@@ -83,6 +87,20 @@ TEST_CASE("without a loop, spawn, current and interval say where they belong") {
     CHECK(says(said([] { rondo::spawn(nothing()); }), "call this in a task, under run()"));
     CHECK(says(said([] { rondo::event_loop::current(); }), "call this in a task, under run()"));
     CHECK(says(said([] { const rondo::interval ticks(1s); }), "call this in a task, under run()"));
+    CHECK(says(said([] { rondo::spawn(nothing); }), "call this in a task, under run()"));
+}
+
+TEST_CASE("a call without a loop, run inside run and a capacity of zero are told with their line") {
+    const auto line = [](const std::string& text) {
+        const std::size_t place = text.rfind("teaching.cpp:");
+        return place == std::string::npos ? 0 : std::stoul(text.substr(place + std::strlen("teaching.cpp:")));
+    };
+    CHECK(line(said([] { rondo::spawn(nothing()); })) == __LINE__);
+    CHECK(line(said([] { rondo::event_loop::current(); })) == __LINE__);
+    CHECK(line(said([] { const rondo::interval ticks(1s); })) == __LINE__);
+    CHECK(line(said([] { const rondo::bounded_queue<int> q(0); })) == __LINE__);
+    CHECK(line(said([] { const rondo::message_queue<int> q(0); })) == __LINE__);
+    CHECK(line(said([] { rondo::testing::run(runs_inside()); })) == line_of_the_inner_run);
 }
 
 TEST_CASE("a task that is awaited twice says how to get another") {

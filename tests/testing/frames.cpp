@@ -95,8 +95,8 @@ public:
     kept_by_thread() = default;
     kept_by_thread(const kept_by_thread&) = delete;
     kept_by_thread& operator=(const kept_by_thread&) = delete;
-    ~kept_by_thread() { held.reset(); }
-    std::optional<task<int>> held;
+    ~kept_by_thread() { held = task<int>(); }
+    task<int> held;
 };
 thread_local kept_by_thread keeper;
 
@@ -104,7 +104,7 @@ thread_local kept_by_thread keeper;
 
 TEST_CASE("frames may be freed, and even made, while their thread ends") {
     std::thread early([] {
-        keeper.held = std::nullopt;  // set up before any frame: destroyed after the lists
+        keeper.held = task<int>();  // set up before any frame: destroyed after the lists
         keeper.held = one();
     });
     early.join();

@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// For what is there for its message alone: the first error that a compiler prints is then a sentence that says what to do.
+// For what is there for its message alone: the first error that a compiler prints is then a sentence that says what to do, and
+// the one that a program ends with names the line.
 
 #include <rondo/base/config.hpp>
 
+#include <source_location>
+#include <string>
 #include <type_traits>
 
 namespace rondo::inline RONDO_ABI::detail {
@@ -18,6 +21,13 @@ concept never = false;
 template <class A>
 concept calls_for_a_call =
     std::is_function_v<std::remove_pointer_t<std::decay_t<A>>> || requires { &std::remove_cvref_t<A>::operator(); };
+
+/// Throws: `Error`, with `text` and the line of the call that was wrong, where that is known.
+template <class Error>
+[[noreturn]] void raise_at(const std::source_location& where, const char* text) {
+    if (where.line() == 0) raise<Error>(text);
+    raise<Error>(std::string(text) + " (" + where.file_name() + ":" + std::to_string(where.line()) + ")");
+}
 
 /// What an overload returns that says what is wrong: fits everywhere, and can be awaited, so that nothing more is said.
 class anything {

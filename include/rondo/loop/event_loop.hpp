@@ -19,6 +19,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -27,7 +28,7 @@ namespace rondo::inline RONDO_ABI {
 
 namespace detail {
 template <class T>
-T run_on(std::unique_ptr<driver> d, task<T> main);
+T run_on(std::unique_ptr<driver> d, task<T>&& main, const std::source_location& where);
 struct loop_access;
 }  // namespace detail
 
@@ -41,6 +42,7 @@ struct loop_access;
 ///     int result = loop.run(main_task());
 ///
 /// Destruction cancels every task, and waits for those that cannot be withdrawn (close() tells).
+/// `where` is the line that the std::logic_error of a call in the wrong place names.
 /// Thread: one; only post, stop, and the members of handle() and keep_alive() may be called from others.
 class event_loop {
 public:
@@ -58,25 +60,29 @@ public:
     ///         has been unwound; the first unhandled exception of a spawned task if there is no handler for it;
     ///         std::logic_error inside a running loop.
     template <class T>
-    T run(task<T> main);
+    T run(task<T>&& main, std::source_location where = std::source_location::current());
 
-    template <class Other>
-        requires(!detail::task_like<Other>)
+    template <detail::not_a_task_to_run Other>
     auto run(Other&&) {
         return detail::explain_run<Other>();
     }
 
     /// The same as an outcome: is_cancelled() after stop().
     template <class T>
-    outcome<T> try_run(task<T> main);
+    outcome<T> try_run(task<T>&& main, std::source_location where = std::source_location::current());
+
+    template <detail::not_a_task_to_run Other>
+    auto try_run(Other&&) {
+        return detail::explain_run<Other>();
+    }
 
     /// Runs until no task is left, nothing is ready, and no work_guard lives. After stop(): cancels all tasks and returns.
     /// Throws: deadlock_error, unhandled exceptions and std::logic_error as above; the tasks stay.
-    void run();
+    void run(std::source_location where = std::source_location::current());
 
     /// One round, without waiting: for use inside somebody else's loop. Returns the number of steps.
     /// Throws: unhandled exceptions; std::logic_error inside a running loop.
-    std::size_t poll() { return engine_.poll(); }
+    std::size_t poll(std::source_location where = std::source_location::current()) { return engine_.poll(where); }
 
     /// When to poll again at the latest: now while work is ready, else the earliest timer, else nothing. What becomes
     /// ready or due before that, by a call from outside the loop, is announced by driver::wake().
@@ -86,7 +92,7 @@ public:
     /// Throws: std::logic_error for an empty task; std::bad_alloc.
     /// Cost:   one allocation, recycled; one more for a name.
     template <class T>
-    join_handle<T> spawn(task<T> t, std::string_view name = {});
+    join_handle<T> spawn(task<T>&& t, std::string_view name = {});
 
     /// Starts the task that `f(args...)` returns. `f` and `args` are kept in the task's frame: a lambda with
     /// captures is safe here. std::ref passes a reference.
@@ -132,16 +138,16 @@ public:
     void on_unhandled_exception(F handler);
 
     /// The loop whose task is running. Throws: std::logic_error when there is none on this thread.
-    static event_loop& current();
+    static event_loop& current(std::source_location where = std::source_location::current());
 
 private:
     friend struct detail::loop_access;
     template <class T>
-    friend T detail::run_on(std::unique_ptr<driver> d, task<T> main);
+    friend T detail::run_on(std::unique_ptr<driver> d, task<T>&& main, const std::source_location& where);
 
     /// `alone`: the loop ends with `main`.
     template <class T>
-    T run_to_end(task<T>& main, bool alone);
+    T run_to_end(task<T>& main, bool alone, const std::source_location& where);
     [[noreturn]] static void raise(detail::engine::result_of_drive& r);
 
     detail::engine engine_;
@@ -150,14 +156,14 @@ private:
 // ---------------------------------------------------------------------------------------------------------
 
 template <class T>
-T event_loop::run(task<T> main) {
-    return run_to_end(main, false);
+T event_loop::run(task<T>&& main, std::source_location where) {
+    return run_to_end(main, false, where);
 }
 
 template <class T>
-T event_loop::run_to_end(task<T>& main, bool alone) {
+T event_loop::run_to_end(task<T>& main, bool alone, const std::source_location& where) {
     detail::main_task<T> root(engine_, main);
-    auto r = engine_.drive(&root, alone);
+    auto r = engine_.drive(&root, alone, where);
     if (alone) {
         std::exception_ptr late = engine_.finish();
         if (late && r.how == detail::engine::ending::done && !root.outcome().has_error()) {
@@ -177,15 +183,15 @@ struct detail::loop_access {
 
 /// A run on a loop of its own.
 template <class T>
-T detail::run_on(std::unique_ptr<driver> d, task<T> main) {
+T detail::run_on(std::unique_ptr<driver> d, task<T>&& main, const std::source_location& where) {
     event_loop loop(std::move(d));
-    return loop.run_to_end(main, true);
+    return loop.run_to_end(main, true, where);
 }
 
 template <class T>
-outcome<T> event_loop::try_run(task<T> main) {
+outcome<T> event_loop::try_run(task<T>&& main, std::source_location where) {
     detail::main_task<T> root(engine_, main);
-    auto r = engine_.drive(&root, false);
+    auto r = engine_.drive(&root, false, where);
     if (r.how == detail::engine::ending::deadlocked)
         root.outcome().set_error(detail::make_error<deadlock_error>(r.report));
     else if (r.how == detail::engine::ending::failed)
@@ -195,8 +201,8 @@ outcome<T> event_loop::try_run(task<T> main) {
     return outcome<T>(std::move(root.outcome()));
 }
 
-inline void event_loop::run() {
-    auto r = engine_.drive(nullptr, false);
+inline void event_loop::run(std::source_location where) {
+    auto r = engine_.drive(nullptr, false, where);
     if (r.how == detail::engine::ending::failed || r.how == detail::engine::ending::deadlocked) raise(r);
 }
 
@@ -207,7 +213,7 @@ inline void event_loop::raise(detail::engine::result_of_drive& r) {
 }
 
 template <class T>
-join_handle<T> event_loop::spawn(task<T> t, std::string_view name) {
+join_handle<T> event_loop::spawn(task<T>&& t, std::string_view name) {
     return detail::spawn_access::spawn(engine_, t, name);
 }
 
@@ -224,11 +230,11 @@ void event_loop::on_unhandled_exception(F handler) {
     engine_.set_handler(std::make_unique<holder>(std::move(handler)));
 }
 
-inline event_loop& event_loop::current() {
+inline event_loop& event_loop::current(std::source_location where) {
     detail::scheduler* const here = detail::scheduler::current();
     if (here == nullptr)
-        detail::raise<std::logic_error>(
-            "rondo: no event loop is running on this thread: call this in a task, under run()");
+        detail::raise_at<std::logic_error>(
+            where, "rondo: no event loop is running on this thread: call this in a task, under run()");
     return static_cast<detail::engine*>(here)->face();
 }
 

@@ -8,6 +8,7 @@
 #include <rondo/loop/sleep.hpp>
 
 #include <chrono>
+#include <source_location>
 #include <stdexcept>
 
 namespace rondo::inline RONDO_ABI {
@@ -27,12 +28,13 @@ class interval {
 public:
     /// Throws: std::invalid_argument for a period of zero or less; std::logic_error outside a running loop.
     template <class Rep, class Period>
-    explicit interval(std::chrono::duration<Rep, Period> period, missed_ticks missed = missed_ticks::skip)
+    explicit interval(std::chrono::duration<Rep, Period> period, missed_ticks missed = missed_ticks::skip,
+                      std::source_location where = std::source_location::current())
         : period_(detail::saturate(period)),
           missed_(missed),
-          next_(detail::later(event_loop::current().now(), period_)) {
+          next_(detail::later(event_loop::current(where).now(), period_)) {
         if (period_ <= duration::zero())
-            detail::raise<std::invalid_argument>("rondo: an interval needs a period above zero");
+            detail::raise_at<std::invalid_argument>(where, "rondo: an interval needs a period above zero");
     }
 
     explicit interval(detail::no_length, missed_ticks = missed_ticks::skip);

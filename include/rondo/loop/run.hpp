@@ -8,6 +8,7 @@
 #include <rondo/loop/event_loop.hpp>
 
 #include <memory>
+#include <source_location>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -21,11 +22,11 @@ namespace rondo::inline RONDO_ABI {
 /// Throws: what `main` throws; `cancelled` after stop(); deadlock_error; the first exception of a spawned task
 ///         that no handle can deliver; std::logic_error inside a running loop, or for an empty task.
 template <class T>
-T run(task<T> main) {
-    return detail::run_on(std::make_unique<default_driver>(), std::move(main));
+T run(task<T>&& main, std::source_location where = std::source_location::current()) {
+    return detail::run_on(std::make_unique<default_driver>(), std::move(main), where);
 }
 template <class... Others>
-    requires(sizeof...(Others) != 1 || !(detail::task_like<Others> && ...))
+    requires(sizeof...(Others) != 1 || (detail::not_a_task_to_run<Others> && ...))
 auto run(Others&&...) {
     return detail::explain_run<Others...>();
 }

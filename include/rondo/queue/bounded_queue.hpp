@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI {
@@ -41,8 +42,9 @@ class bounded_queue : private detail::inlet<bounded_queue<T>, T> {
     using inlet = detail::inlet<bounded_queue, T>;
 
 public:
-    /// Throws: std::invalid_argument if `capacity` is zero; std::bad_alloc.
-    explicit bounded_queue(std::size_t capacity) : messages_(detail::checked_capacity(capacity)) {}
+    /// Throws: std::invalid_argument, which names the line, if `capacity` is zero; std::bad_alloc.
+    explicit bounded_queue(std::size_t capacity, std::source_location where = std::source_location::current())
+        : messages_(detail::checked_capacity(capacity, where)) {}
 
     /// `co_await q.push(v)`: puts `v` at the end.
     /// Suspends: while the queue is full, and to let others go first after a bounded number of operations in one step.

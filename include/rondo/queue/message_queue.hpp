@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <utility>
 
@@ -46,8 +47,9 @@ class message_queue final : private detail::inlet<message_queue<T>, T>, private 
     using slot = detail::message_slot<T>;
 
 public:
-    /// Throws: std::invalid_argument if `capacity` is zero; std::bad_alloc.
-    explicit message_queue(std::size_t capacity) : detail::lessor<T>(detail::checked_capacity(capacity)) {}
+    /// Throws: std::invalid_argument, which names the line, if `capacity` is zero; std::bad_alloc.
+    explicit message_queue(std::size_t capacity, std::source_location where = std::source_location::current())
+        : detail::lessor<T>(detail::checked_capacity(capacity, where)) {}
 
     /// `co_await q.push(v)`: puts `v` at the end. All as bounded_queue::push.
     [[nodiscard("co_await it")]] auto push(T&& v) noexcept { return typename inlet::pushing(*this, v, true); }

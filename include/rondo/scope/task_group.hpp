@@ -33,7 +33,7 @@ public:
     /// Throws: std::logic_error for an empty task; std::bad_alloc.
     /// Cost:   one allocation, recycled; one more for a name.
     template <class T>
-    join_handle<T> spawn(task<T> t, std::string_view name = {}) {
+    join_handle<T> spawn(task<T>&& t, std::string_view name = {}) {
         return detail::spawn_access::spawn(*group_, t, name);
     }
 

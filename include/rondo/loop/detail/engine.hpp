@@ -47,8 +47,8 @@ public:
 
     /// Runs until `main` has ended; for null, until nothing is left. `alone`: the loop ends with `main`, so where
     /// that is cancelled, spawned tasks, which may refer to its locals, are cancelled and ended before.
-    result_of_drive drive(root* main, bool alone) {
-        enter();
+    result_of_drive drive(root* main, bool alone, const std::source_location& where) {
+        enter(where);
         const visit here(*this);
         scope current(*this);
         const mailbox::looking looks(box());
@@ -87,8 +87,8 @@ public:
         return r;
     }
 
-    std::size_t poll() {
-        enter();
+    std::size_t poll(const std::source_location& where) {
+        enter(where);
         std::size_t steps = 0;
         {
             const visit here(*this);
@@ -187,9 +187,10 @@ private:
         if (!first) first = std::move(failure);
     }
 
-    void enter() const {
+    static void enter(const std::source_location& where) {
         if (scheduler::current() != nullptr)
-            raise<std::logic_error>("rondo: run or poll inside a running loop: co_await the task, or spawn it");
+            raise_at<std::logic_error>(where,
+                                       "rondo: run or poll inside a running loop: co_await the task, or spawn it");
     }
 
     bool has_ended(root* main, ending how) const noexcept {

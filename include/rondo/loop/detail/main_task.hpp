@@ -52,12 +52,16 @@ concept makes_task = takes_rvalues<F, Args...> || requires(F& f, Args&... args) 
     { f(args...) } -> task_like;
 };
 
-/// Neither a task nor a callable that makes one from these: caught by an overload that says so.
+/// Caught by overloads that say what is wrong. An lvalue counts: a task runs once, and is handed over.
+template <class A>
+concept not_a_task_to_run = !task_like<A> || std::is_lvalue_reference_v<A>;
+/// Nor a callable that makes one from these.
 template <class F, class... Args>
-concept makes_no_task = !task_like<F> && !makes_task<std::decay_t<F>, std::decay_t<Args>...>;
+concept makes_no_task = not_a_task_to_run<F> && !makes_task<std::decay_t<F>, std::decay_t<Args>...>;
 template <class F>
 auto explain_spawn() {
-    static_assert(never<F>,
+    static_assert(!task_like<F>, "rondo: a task runs once: spawn(std::move(t)), or spawn(f()) for another");
+    static_assert(task_like<F>,
                   "rondo: spawn takes a task and a name, or a callable that returns a task, with its "
                   "arguments (std::ref(x) for a reference) and no name");
     return anything();
@@ -68,6 +72,8 @@ template <class... Others>
 auto explain_run() {
     if constexpr (sizeof...(Others) != 1)
         static_assert(never<Others...>, "rondo: run takes one task: co_await the others in it, or when_all(f(), g())");
+    else if constexpr ((task_like<Others> && ...))
+        static_assert(never<Others...>, "rondo: a task runs once: run(std::move(t)), or run(f()) for another");
     else if constexpr ((awaitable<Others> && ...))
         static_assert(never<Others...>,
                       "rondo: run takes a task: put the co_await into a coroutine that returns task<>");

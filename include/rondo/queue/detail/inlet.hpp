@@ -4,6 +4,7 @@
 
 // The way into a queue: who pushes, and waits for room.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/base/result.hpp>
 #include <rondo/core/awaitable.hpp>
 #include <rondo/core/errors.hpp>
@@ -13,17 +14,18 @@
 #include <cstddef>
 #include <exception>
 #include <limits>
+#include <source_location>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI::detail {
 
-inline std::size_t checked_capacity(std::size_t capacity) {
+inline std::size_t checked_capacity(std::size_t capacity, const std::source_location& where) {
     if (capacity > (std::numeric_limits<std::size_t>::max)() / 2 / sizeof(std::size_t))
-        raise<std::invalid_argument>(
-            "rondo: a queue needs a capacity of at least 1: this one is negative, or beyond memory");
-    if (capacity == 0) raise<std::invalid_argument>("rondo: a queue needs a capacity of at least 1");
+        raise_at<std::invalid_argument>(
+            where, "rondo: a queue needs a capacity of at least 1: this one is negative, or beyond memory");
+    if (capacity == 0) raise_at<std::invalid_argument>(where, "rondo: a queue needs a capacity of at least 1");
     return capacity;
 }
 
