@@ -4,6 +4,7 @@
 
 // The event loop: it owns tasks, and resumes them one after another on the thread that runs it.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/core/outcome.hpp>
 #include <rondo/core/task.hpp>
 #include <rondo/loop/deadlock_error.hpp>

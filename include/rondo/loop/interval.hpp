@@ -4,6 +4,7 @@
 
 // Doing something again and again at a steady pace, without the drift of a sleep in a loop.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/loop/event_loop.hpp>
 #include <rondo/loop/sleep.hpp>
 

@@ -4,6 +4,7 @@
 
 // What is behind event_loop: the roots of all tasks, and the ways in which a run ends.
 
+#include <rondo/base/misuse.hpp>
 #include <rondo/loop/detail/report.hpp>
 #include <rondo/loop/detail/root.hpp>
 #include <rondo/loop/detail/rounds.hpp>
@@ -13,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
