@@ -509,6 +509,20 @@ TEST_CASE("a program that cancels others, and is cancelled in between, leaves no
         no_check);
 }
 
+TEST_CASE("a handle that outlives its run is no leak when the check lets go of it") {
+    rondo::join_handle<> kept;
+    const auto keeps = [&]() -> task<> {
+        kept = rondo::spawn(support::yields(1));
+        co_await rondo::yield();
+        co_await rondo::yield();
+    };
+    CHECK(rondo::testing::cancel_sweep([&] { return keeps(); }, [&] { kept = rondo::join_handle<>(); }) > 0);
+    CHECK(rondo::testing::allocation_sweep([&] { return keeps(); }, [&] { kept = rondo::join_handle<>(); }) > 0);
+    CHECK(rondo::testing::explore([&] { return keeps(); }, [&] { kept = rondo::join_handle<>(); }).is_complete);
+    CHECK_THROWS_AS(rondo::testing::cancel_sweep([&] { return keeps(); }, [] {}), std::logic_error);
+    kept = rondo::join_handle<>();
+}
+
 TEST_CASE("a program that stops its own loop") {
     int after = 0;
     cancel_sweep(

@@ -8,6 +8,7 @@
 #include <rondo/testing/frames.hpp>
 
 #include <cstddef>
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -38,13 +39,26 @@ private:
     bool has_stopped_ = false;
 };
 
-/// `examine()`, or `examine(at)`.
+/// `examine()`, or `examine(at)`; zero: nothing was done to that run.
 template <class Check>
 void call_check(Check& examine, std::size_t at) {
     if constexpr (requires { examine(at); })
         examine(at);
     else
         examine();
+}
+
+/// The run of a sweep, by what was done to it. Says on stderr which one it was when `f()` throws, and lets that pass.
+template <class F>
+void tell_run(const char* sweep, const char* what, std::size_t at, F f) {
+    detail::guarded(f, [&](std::exception_ptr error) {
+        const std::string n = std::to_string(at);
+        std::fputs(
+            ("rondo: " + std::string(sweep) + " failed: " + what + " " + n + "; this run alone: only = " + n + "\n")
+                .c_str(),
+            stderr);
+        detail::rethrow(std::move(error));
+    });
 }
 
 inline void require_no_leak(std::size_t before, const char* sweep, const char* what, std::size_t at) {
@@ -65,8 +79,8 @@ namespace rondo::inline RONDO_ABI::testing {
 ///
 ///     testing::cancel_sweep([&] { return transfer(from, to); }, [&] { CHECK(from.sum() + to.sum() == 100); });
 ///
-/// Throws: what examine throws; what the undisturbed run throws; std::logic_error when frames have leaked. Exceptions of the
-///         cancelled runs are dropped.
+/// Throws: what examine throws; what the undisturbed run throws; std::logic_error when frames are left after examine, which is to let go
+///         of handles that outlive a run. Exceptions of the cancelled runs are dropped. Which run it was is said on stderr.
 /// `only`: not zero: only the run that is cancelled after so many steps, to look at one that failed.
 template <class MakeTask, class Check>
 std::size_t cancel_sweep(MakeTask&& make_task, Check&& examine, std::size_t only = 0) {
@@ -86,9 +100,11 @@ std::size_t cancel_sweep(MakeTask&& make_task, Check&& examine, std::size_t only
             was_cancelled = steering.has_stopped() && ended.is_cancelled();
             if (!error) error = ended.error();
         }
+        detail::tell_run("cancel_sweep", "cancelled after step", at, [&] {
+            if (!was_cancelled && error) detail::rethrow(error);
+            detail::call_check(examine, was_cancelled ? at : 0);
+        });
         detail::require_no_leak(before, "cancel_sweep", "cancelled after step", at);
-        if (!was_cancelled && error) detail::rethrow(std::move(error));
-        detail::call_check(examine, was_cancelled ? at : 0);
         if (only != 0) return was_cancelled ? 1 : 0;
         if (!was_cancelled) return at - 1;
     }

@@ -9,6 +9,7 @@
 
 #include <charconv>
 #include <cstddef>
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -115,11 +116,17 @@ void run_schedule(path_steering& steering, MakeTask& make_task, Check& examine) 
         detail::read_error(error, [&](const char* what) { text = what; });
         detail::raise<testing::schedule_error>(schedule, text);
     }
+    const auto call_examine = [&] {
+        if constexpr (requires { examine(std::string_view(schedule)); })
+            examine(std::string_view(schedule));
+        else
+            examine();
+    };
+    detail::guarded(call_examine, [&](std::exception_ptr e) {
+        std::fputs(("rondo: explore failed: schedule \"" + schedule + "\"; replay runs it alone\n").c_str(), stderr);
+        detail::rethrow(std::move(e));
+    });
     if (testing::live_frames() > before) detail::raise<testing::schedule_error>(schedule, "frames have leaked");
-    if constexpr (requires { examine(std::string_view(schedule)); })
-        examine(std::string_view(schedule));
-    else
-        examine();
 }
 
 }  // namespace rondo::inline RONDO_ABI::detail
@@ -132,7 +139,7 @@ namespace rondo::inline RONDO_ABI::testing {
 ///
 ///     auto tried = testing::explore([&] { return two_consumers(); }, [&] { CHECK(taken == 2); });
 ///
-/// Throws: schedule_error when a run throws, or has leaked frames; what examine throws.
+/// Throws: schedule_error when a run throws, or has left frames after examine; what examine throws, and says on stderr in which schedule.
 template <class MakeTask, class Check>
 exploration explore(MakeTask&& make_task, Check&& examine, std::size_t limit = 10'000) {
     detail::path_steering steering;
