@@ -369,10 +369,15 @@ TEST_CASE("events, latches, barriers and condition variables") {
         auto guard = co_await m.scoped_lock();
         co_await changed.wait(guard);
     };
+    const auto on_change_soon = [&]() -> task<> {
+        auto guard = co_await m.scoped_lock();
+        co_await changed.wait_for(guard, 5s, [] { return false; });
+    };
     loop.spawn(on_event(), "event");
     loop.spawn(on_latch(), "latch");
     loop.spawn(on_barrier(), "barrier");
     loop.spawn(on_change(), "change");
+    loop.spawn(on_change_soon(), "change soon");
     loop.poll();
     loop.spawn(holds(m), "holder");
     loop.poll();
@@ -382,8 +387,12 @@ TEST_CASE("events, latches, barriers and condition variables") {
     CHECK(p.of("latch") == lines{"latch::wait"});
     CHECK(p.of("barrier") == lines{"barrier::arrive_and_wait"});
     CHECK(p.of("change") == lines{"condition_variable::wait"});
-    changed.notify_one();
-    CHECK(picture(loop).of("change") == lines{"condition_variable::wait (for the mutex), held by holder"});
+    CHECK(p.of("change soon").back() == "  condition_variable::wait, due in 5.000 s");
+    changed.notify_all();
+    picture notified(loop);
+    INFO(notified.text);
+    CHECK(notified.of("change") == lines{"condition_variable::wait (for the mutex), held by holder"});
+    CHECK(notified.of("change soon").back() == "  condition_variable::wait (for the mutex), held by holder");
 }
 
 TEST_CASE("what is gone is said to be gone") {

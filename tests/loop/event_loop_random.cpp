@@ -5,6 +5,7 @@
 
 #include <support/leak_check.hpp>
 #include <support/random_program.hpp>
+#include <support/seeds.hpp>
 
 #include <rondo/loop/event_loop.hpp>
 
@@ -14,17 +15,15 @@
 #include <vector>
 
 TEST_CASE("whatever tasks do to one another, each ends once, and each exception reaches one place") {
-    for (unsigned seed = 1; seed <= 1'000; ++seed) {
+    support::for_seeds(1, 1'000, [](unsigned seed) {
         const std::vector<std::string> violations = support::random_program::run(support::choices(seed), 300);
-        INFO("seed " << seed);
         CHECK(violations == std::vector<std::string>());
-    }
+    });
 }
 
 TEST_CASE("and so it is when they do it under when_all") {
-    for (unsigned seed = 1; seed <= 1'000; ++seed) {
+    support::for_seeds(1, 1'000, [](unsigned seed) {
         const std::vector<std::string> violations = support::random_program::run(support::choices(seed), 300, true);
-        INFO("seed " << seed);
         CHECK(violations == std::vector<std::string>());
-    }
+    });
 }

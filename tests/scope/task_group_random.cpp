@@ -8,6 +8,7 @@
 #include <support/household.hpp>
 #include <support/journal.hpp>
 #include <support/leak_check.hpp>
+#include <support/seeds.hpp>
 #include <support/stepped_loop.hpp>
 #include <support/tasks.hpp>
 #include <support/tracked.hpp>
@@ -240,11 +241,10 @@ private:
 }  // namespace
 
 TEST_CASE("random groups end in order, and tell of each exception once") {
-    for (unsigned seed = 0; seed < 3000; ++seed) {
-        INFO(seed);
+    support::for_seeds(0, 3000, [](unsigned seed) {
         const std::string problem = random_groups::run(seed);
         REQUIRE(problem == "");
         REQUIRE(rondo::testing::live_frames() == 0);
         REQUIRE(tracked::live() == 0);
-    }
+    });
 }

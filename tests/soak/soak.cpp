@@ -152,13 +152,19 @@ public:
         return id;
     }
     void ends(std::uint32_t id, place how) {
-        if (states_[id] != place::under_way) violation("a message has been processed twice");
+        if (states_[id] != place::under_way) {
+            violation("a message has been processed twice");
+            ++repeated;
+        }
         states_[id] = how;
         ++(how == place::processed ? processed : how == place::dead ? dead : kept);
     }
     void leased(std::uint32_t id, std::size_t attempt) {
         ++leases;
-        if (states_[id] != place::under_way) violation("a message that had been processed is delivered again");
+        if (states_[id] != place::under_way) {
+            violation("a message that had been processed is delivered again");
+            ++repeated;
+        }
         if (++attempts_[id] != attempt)
             violation("attempt " + number(attempt) + " of a message is its " + number(attempts_[id]) + "th");
     }
@@ -184,6 +190,7 @@ public:
     std::size_t dead = 0;
     std::size_t kept = 0;  // by a sender who could not send it
     std::size_t lost = 0;
+    std::size_t repeated = 0;  // processed, or delivered for it, after it had ended
     std::size_t leases = 0;
 
 private:
@@ -1379,10 +1386,12 @@ void show(const world& w, const report& r) {
                 w.thrown.load(), w.seen, w.unhandled, w.timeouts);
     std::printf("messages: %zu written, %zu processed, %zu dead letters, %zu kept by their senders; %zu leases\n",
                 w.letters.written, w.letters.processed, w.letters.dead, w.letters.kept, w.letters.leases);
+    std::printf("          %zu lost, %zu duplicated\n", w.letters.lost, w.letters.repeated);
     std::printf("threads: %zu calls, %zu posts\n", w.calls_ended.load(), w.run_posts);
     std::printf("turns:");
     for (std::size_t k = 0; k < kinds; ++k) std::printf(" %s %zu%s", names[k], w.turns[k], k + 1 < kinds ? "," : "\n");
-    std::printf("frames: %zu after the warm-up, %zu at the end of the load\n", r.frames_at_first, r.frames_at_last);
+    std::printf("frames: %zu after the warm-up, %zu at the end of the load, %zu left when the loop is gone\n",
+                r.frames_at_first, r.frames_at_last, rondo::testing::live_frames());
     if (r.bytes.last != 0)
         std::printf(
             "memory: %.1f MiB after the warm-up, %.1f MiB at the end of the load, %.1f MiB at most (allowed: %.1f MiB "

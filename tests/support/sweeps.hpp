@@ -17,7 +17,7 @@
 
 #include <support/household.hpp>
 #include <support/last_words.hpp>
-#include <support/repeating.hpp>
+#include <support/seeds.hpp>
 #include <support/tally.hpp>
 #include <support/tracked.hpp>
 
@@ -173,7 +173,7 @@ public:
         }
         try {
             const rondo::testing::exploration tried = rondo::testing::explore(make, examine, limit);
-            tally::add("schedules", tried.schedules);
+            if (tried.is_complete) tally::add("schedules", tried.schedules);
             return tried;
         } catch (const rondo::testing::schedule_error& error) {
             FAIL(error.what() << '\n' << command("RONDO_SCHEDULE", error.schedule()));
@@ -423,12 +423,7 @@ private:
     }
 
     static std::string command(const char* variable, const std::string& value) {
-        std::string name;
-        for (const char c : Catch::getResultCapture().getCurrentTestName()) {
-            if (c == ',' || c == '[' || c == '\\') name += '\\';  // which mean something to Catch2
-            name += c;
-        }
-        return command_with(std::string(variable) + "='" + value + "'") + " \"" + name + "\"";
+        return command_for_this_test(std::string(variable) + "='" + value + "'");
     }
 
     static const char* chosen() {

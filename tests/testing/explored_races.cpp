@@ -129,6 +129,7 @@ TEST_CASE("two races over the same two queues take both letters, each one") {
         CHECK(b.post.number_read() == 2);
         CHECK(b.post.left.empty());
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }
 
@@ -146,6 +147,7 @@ TEST_CASE("a letter that a race gives back goes to a popper who waits, in front 
         co_await popper;
     };
     const auto tried = explore(program, 5'000, [](const two_boxes& b) { CHECK(b.post.number_read() == 2); });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }
 
@@ -166,6 +168,7 @@ TEST_CASE("a race that is cancelled at any moment has taken one letter or none")
         CHECK(b.post.left.size() == 2 - b.post.number_read());
         ++(b.post.number_read() == 0 ? none : one_of_them);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 50);
     CHECK(none > 0);
     CHECK(one_of_them > 0);
@@ -190,6 +193,7 @@ TEST_CASE("a queue that is closed while a race waits at it") {
         CHECK(b.won_red + b.won_blue == 1);
         CHECK(static_cast<std::size_t>(b.post.refused) == b.post.kept.size());
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }
 
@@ -209,6 +213,7 @@ TEST_CASE("a race of a push and a pop over one queue does one of them") {
         (void)co_await reader.settled();
     };
     const auto tried = explore(program, 5'000, [](const two_boxes&) {});
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 1);
 }
 
@@ -227,6 +232,7 @@ TEST_CASE("a letter that comes at the instant at which its reader gives up is re
         CHECK(b.post.left.size() == static_cast<std::size_t>(b.late));
         ++(b.late == 0 ? in_time : too_late);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 1);
     CHECK(in_time > 0);
 }
@@ -256,6 +262,7 @@ TEST_CASE("room that comes at the instant at which a sender gives up is used, or
         CHECK(b.post.kept.size() == static_cast<std::size_t>(b.late));
         CHECK(b.post.left.size() + b.post.kept.size() == 1);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 1);
 }
 
@@ -272,6 +279,7 @@ TEST_CASE("two readers whose time is up with the letter's coming: one of them ha
         CHECK(b.late >= 1);
         CHECK(b.post.number_read() + b.post.left.size() == 1);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 2);
 }
 
@@ -290,6 +298,7 @@ TEST_CASE("a timed read that is cancelled at the instant of its deadline and of 
     };
     const auto tried =
         explore(program, 5'000, [](const two_boxes& b) { CHECK(b.post.number_read() + b.post.left.size() == 1); });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 2);
 }
 
@@ -306,6 +315,7 @@ TEST_CASE("trying for no time takes what is there, or nothing") {
         CHECK(b.post.number_read() + b.post.left.size() == 1);
         CHECK(b.post.number_read() + static_cast<std::size_t>(b.late) == 2);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 2);
 }
 
@@ -351,5 +361,6 @@ TEST_CASE("locks and permits that a race has not won go on to those who wait") {
             now.reset();
         },
         5'000);
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }

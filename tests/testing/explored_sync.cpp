@@ -133,6 +133,7 @@ TEST_CASE("a cancelled one leaves the mutex to the next, whether he waits, has j
         CHECK(!r.door.is_locked());
         ++(r.came.size() == 2 ? never_came : came);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 100);
     CHECK(never_came > 0);
     CHECK(came > 0);
@@ -156,6 +157,7 @@ TEST_CASE("a cancelled one gives his permit back, at whatever moment") {
         CHECK(r.seats.available() == 2);
         ++(r.came.size() == 2 ? never_came : came);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 100);
     CHECK(never_came > 0);
     CHECK(came > 0);
@@ -252,6 +254,7 @@ TEST_CASE("two workers and two jobs, each with its notification: none is forgott
         CHECK(o.done == 2);
         CHECK(o.jobs == 0);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 100);
 }
 
@@ -261,6 +264,7 @@ TEST_CASE("a notification whose receiver is cancelled goes to the next") {
         CHECK(o.jobs == 0);
         ++(o.done == 2 ? with_both : with_one);
     });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 100);
     CHECK(with_both > 0);
     CHECK(with_one > 0);
@@ -268,6 +272,7 @@ TEST_CASE("a notification whose receiver is cancelled goes to the next") {
 
 TEST_CASE("notify_all reaches who is left when one is cancelled") {
     const auto tried = explore_office(all_are_told, 5'000, [](office& o) { CHECK(o.done + o.jobs == 2); });
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 50);
 }
 
@@ -302,6 +307,7 @@ TEST_CASE("a cancelled arrival at a barrier is taken back, and the others meet w
             now.reset();
         },
         5'000);
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }
 
@@ -326,5 +332,6 @@ TEST_CASE("tasks that take two locks in the same order never get stuck") {
             return all(*a, *b);
         },
         [&] { CHECK((!a->is_locked() && !b->is_locked())); }, 5'000);
+    CHECK(tried.is_complete);
     CHECK(tried.schedules > 20);
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 #include <support/leak_check.hpp>
+#include <support/seeds.hpp>
 
 #include <rondo/rondo.hpp>
 #include <rondo/testing.hpp>
@@ -9,13 +10,12 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
-#include <cstdint>
 
 using namespace std::chrono_literals;
 using rondo::task;
 
 TEST_CASE("a result that is due with its deadline wins in every order of steps") {
-    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    support::for_seeds(0, 300, [](unsigned seed) {
         rondo::testing::shuffled loop(seed);
         const auto main = []() -> task<> {
             rondo::event news;
@@ -28,5 +28,5 @@ TEST_CASE("a result that is due with its deadline wins in every order of steps")
             co_await setter;
         };
         loop.run(main());
-    }
+    });
 }

@@ -327,6 +327,8 @@ class Loop:
             return Wait(what, holders=self.holders(awaiter["owner_"].target()))
         if kind in ("condition_variable::wait_awaiter", "condition_variable::timed_awaiter") and int(awaiter["is_notified_"]):
             return Wait(what + " (for the mutex)", holders=self.holders(awaiter["mutex_"].target()))
+        if kind == "condition_variable::timed_awaiter":
+            return Wait(what, due=self.due(awaiter["alarm_"]["timer_"]))
         return Wait(what)
 
     def due(self, timer):

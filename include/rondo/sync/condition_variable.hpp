@@ -196,6 +196,11 @@ private:
             wait_awaiter::await_resume();
             return !time_is_up_;
         }
+        detail::wait_info await_describe() const noexcept {
+            detail::wait_info info = wait_awaiter::await_describe();
+            if (!is_notified() && !is_detached()) info.due = alarm_.due();
+            return info;
+        }
 
     private:
         class time_up final : public detail::alarm {

@@ -75,13 +75,14 @@ namespace rondo::inline RONDO_ABI::testing {
 /// Runs `make_task()`, which gives a task<>, again and again under virtual time, each time on a new loop: cancelled when the loop has taken one step, two,
 /// three, ... until it ends by itself before that: the last run is undisturbed. After each run, when its loop is gone,
 /// `examine()` is called (or `examine(n)`: cancelled after n steps; zero for the last run). Returns the number of runs that were cancelled.
-/// Tasks that it has spawned are cancelled with the loop.
+/// Tasks that it has spawned are cancelled with the loop. The program must end by itself: a sweep of one that does not, does not either.
 ///
 ///     testing::cancel_sweep([&] { return transfer(from, to); }, [&] { CHECK(from.sum() + to.sum() == 100); });
 ///
 /// Throws: what examine throws; what the undisturbed run throws; std::logic_error when frames are left after examine, which is to let go
 ///         of handles that outlive a run. Exceptions of the cancelled runs are dropped. Which run it was is said on stderr.
-/// `only`: not zero: only the run that is cancelled after so many steps, to look at one that failed.
+/// `only`: not zero: only the run that is cancelled after so many steps, to look at one that failed. A program that ends
+///         before runs undisturbed: zero is returned.
 template <class MakeTask, class Check>
 std::size_t cancel_sweep(MakeTask&& make_task, Check&& examine, std::size_t only = 0) {
     for (std::size_t at = only != 0 ? only : 1;; ++at) {
