@@ -57,8 +57,8 @@ TEST_CASE("a ring gives back what came first, also around the corner and with ro
                 texts.emplace_back(std::to_string(i) + " is long enough to be allocated");
                 expected.push_back(std::to_string(i) + " is long enough to be allocated");
             } else {
-                if (texts[0] != expected.front()) FAIL("got " << texts[0]);
-                texts.erase(0);
+                if (texts.front() != expected.front()) FAIL("got " << texts.front());
+                texts.pop();
                 expected.pop_front();
             }
             if (texts.size() != expected.size()) FAIL("wrong size");
@@ -70,8 +70,9 @@ TEST_CASE("a ring destroys what is left in it") {
     {
         ring<tracked> left(4);
         for (int i = 0; i < 4; ++i) left.emplace_back(i);
-        left.erase(0);
+        left.pop();
         left.emplace_back(4);
+        left.promise();
         CHECK(tracked::live() == 4);
     }
     CHECK(tracked::live() == 0);
@@ -80,8 +81,8 @@ TEST_CASE("a ring destroys what is left in it") {
 TEST_CASE("a ring keeps move-only elements") {
     ring<std::unique_ptr<int>> owners(1);
     owners.emplace_back(std::make_unique<int>(5));
-    const std::unique_ptr<int> out = std::move(owners[0]);
-    owners.erase(0);
+    const std::unique_ptr<int> out = std::move(owners.front());
+    owners.pop();
     CHECK(*out == 5);
 }
 
@@ -101,24 +102,49 @@ TEST_CASE("a ring with more room than there is memory cannot be made") {
     CHECK_THROWS_AS(ring<much_of_it>(128), std::bad_alloc);
 }
 
-TEST_CASE("a ring gives away an element from further behind, and the others keep their order and their places") {
-    for (const std::size_t capacity : {1U, 2U, 5U, 8U}) {
+TEST_CASE("what is promised is set apart in its order, keeps its place, and the newest of it can come back") {
+    for (const std::size_t capacity : {1U, 2U, 3U, 5U, 8U}) {
         ring<tracked> elements(capacity);
-        std::deque<int> expected;
+        std::deque<std::pair<int, const tracked*>> open, promised;
         std::mt19937 random(static_cast<unsigned>(capacity));
-        for (int i = 0; i < 5'000; ++i) {
-            if (!elements.full() && (elements.empty() || random() % 2 == 0)) {
-                elements.emplace_back(i);
-                expected.push_back(i);
-            } else {
-                const std::size_t n = random() % elements.size();
-                const tracked* const neighbour = n > 0 ? &elements[0] : nullptr;
-                elements.erase(n);
-                expected.erase(expected.begin() + static_cast<std::ptrdiff_t>(n));
-                if (neighbour != nullptr && neighbour != &elements[0]) FAIL("an element was moved");
+        for (int i = 0; i < 10'000; ++i) {
+            switch (random() % 5) {
+                case 0:
+                    if (elements.full()) break;
+                    elements.emplace_back(i);
+                    open.emplace_back(i, nullptr);
+                    break;
+                case 1:
+                    if (elements.empty()) break;
+                    elements.pop();
+                    open.pop_front();
+                    break;
+                case 2:
+                    if (elements.empty()) break;
+                    open.front().second = &elements.front();
+                    elements.promise();
+                    promised.push_back(open.front());
+                    open.pop_front();
+                    break;
+                case 3:
+                    if (elements.promised() == 0) break;
+                    elements.pop_promised();
+                    promised.pop_front();
+                    break;
+                default:
+                    if (elements.promised() == 0) break;
+                    elements.take_promise_back();
+                    open.push_front(promised.back());
+                    promised.pop_back();
+                    if (&elements.front() != open.front().second) FAIL("what came back was moved");
             }
-            for (std::size_t k = 0; k < expected.size(); ++k)
-                if (elements[k].number() != expected[k]) FAIL("wrong element at " << k);
+            if (elements.size() != open.size() || elements.empty() != open.empty()) FAIL("wrong size");
+            if (elements.promised() != promised.size()) FAIL("wrong number of promises");
+            if (elements.full() != (open.size() + promised.size() == capacity)) FAIL("full, or not");
+            if (!open.empty() && elements.front().number() != open.front().first) FAIL("wrong front");
+            if (promised.empty()) continue;
+            if (elements.promised_front().number() != promised.front().first) FAIL("wrong promise");
+            if (&elements.promised_front() != promised.front().second) FAIL("what is promised was moved");
         }
     }
     CHECK(tracked::live() == 0);

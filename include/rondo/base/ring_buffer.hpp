@@ -2,82 +2,86 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// A first-in, first-out buffer of a fixed capacity, allocated once, which can also give away an element from further behind
-// without moving any other. The queues keep their messages in it.
+// A first-in, first-out buffer of a fixed capacity, allocated once, whose oldest elements can be promised: set apart from
+// the rest, in their order. Bounded queues keep their messages in it. Everything is O(1), and moves no element.
 
 #include <rondo/base/config.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <memory>
 #include <utility>
 
 namespace rondo::inline RONDO_ABI::detail {
 
-/// Elements stay in their slots; `order_` is a circular permutation of the slots, of which size() from first_ on
-/// are in use, oldest first, and the rest are free. Pushing and popping read it; only erase(n > 0) changes it.
+/// Elements stay in their slots; what goes round are the slots' numbers. Places count up for ever, and are taken modulo the
+/// size of a ring: from first_ to back_ are the slots of elements that are not promised, from there to end_ those that are free; those
+/// of the promised elements have a ring of their own.
 template <class T>
 class ring_buffer {
 public:
     /// Throws: std::bad_alloc or std::bad_array_new_length when there is no room for `capacity` elements.
     explicit ring_buffer(std::size_t capacity)
-        : order_(new std::size_t[capacity]), slots_(std::allocator<T>().allocate(capacity)), capacity_(capacity) {
+        : mask_(std::bit_ceil(capacity) - 1),
+          order_(new std::size_t[2 * (mask_ + 1)]),
+          slots_(std::allocator<T>().allocate(capacity)),
+          capacity_(capacity),
+          end_(capacity) {
         for (std::size_t i = 0; i < capacity; ++i) order_[i] = i;
     }
     ring_buffer(const ring_buffer&) = delete;
     ring_buffer& operator=(const ring_buffer&) = delete;
     ~ring_buffer() {
-        while (!empty()) erase(0);
+        while (promised() != 0) pop_promised();
+        while (!empty()) pop();
         std::allocator<T>().deallocate(slots_, capacity_);
     }
 
-    std::size_t size() const noexcept { return size_; }
+    /// How many are not promised.
+    std::size_t size() const noexcept { return back_ - first_; }
+    bool empty() const noexcept { return first_ == back_; }
+    std::size_t promised() const noexcept { return back_apart_ - first_apart_; }
     std::size_t capacity() const noexcept { return capacity_; }
-    bool empty() const noexcept { return size_ == 0; }
-    bool full() const noexcept { return size_ == capacity_; }
+    bool full() const noexcept { return back_ == end_; }
 
-    /// The n-th oldest.
-    T& operator[](std::size_t n) noexcept { return slots_[order_[n == 0 ? first_ : place(n)]]; }
+    /// The oldest that is not promised.
+    T& front() noexcept { return slots_[slot(first_)]; }
+    T& promised_front() noexcept { return slots_[slot_apart(first_apart_)]; }
 
     /// Needs room. If the constructor of T throws, nothing has changed.
     template <class... Args>
     void emplace_back(Args&&... args) {
-        std::construct_at(slots_ + order_[back_], std::forward<Args>(args)...);
-        if (++back_ == capacity_) back_ = 0;
-        ++size_;
+        std::construct_at(slots_ + slot(back_), std::forward<Args>(args)...);
+        ++back_;
     }
 
-    /// Destroys the n-th oldest. Cost: O(n).
-    void erase(std::size_t n) noexcept {
-        if (n != 0) [[unlikely]]
-            bring_to_front(n);
-        std::destroy_at(slots_ + order_[first_]);
-        if (++first_ == capacity_) first_ = 0;
-        --size_;
-    }
+    /// Destroys the front.
+    void pop() noexcept { free(slot(first_++)); }
+    void pop_promised() noexcept { free(slot_apart(first_apart_++)); }
+
+    /// Sets the front apart, behind those that are.
+    void promise() noexcept { slot_apart(back_apart_++) = slot(first_++); }
+    /// The newest that is promised becomes the front again.
+    void take_promise_back() noexcept { slot(--first_) = slot_apart(--back_apart_); }
 
 private:
-    std::size_t place(std::size_t n) const noexcept {
-        const std::size_t behind = capacity_ - first_;
-        return n < behind ? first_ + n : n - behind;
+    std::size_t& slot(std::size_t place) noexcept { return order_[place & mask_]; }
+    std::size_t& slot_apart(std::size_t place) noexcept { return order_[mask_ + 1 + (place & mask_)]; }
+
+    void free(std::size_t n) noexcept {
+        std::destroy_at(slots_ + n);
+        slot(end_++) = n;
     }
 
-    void bring_to_front(std::size_t n) noexcept {
-        std::size_t at = place(n);
-        const std::size_t slot = order_[at];
-        while (at != first_) {
-            const std::size_t before = (at == 0 ? capacity_ : at) - 1;
-            order_[at] = order_[before];
-            at = before;
-        }
-        order_[first_] = slot;
-    }
-
+    std::size_t mask_;
     std::unique_ptr<std::size_t[]> order_;
     T* slots_;
     std::size_t capacity_;
-    std::size_t size_ = 0;
     std::size_t first_ = 0;
     std::size_t back_ = 0;
+    std::size_t end_;
+    std::size_t first_apart_ = 0;
+    std::size_t back_apart_ = 0;
 };
 
 }  // namespace rondo::inline RONDO_ABI::detail

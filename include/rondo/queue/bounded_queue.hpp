@@ -35,8 +35,8 @@ class pop_awaiter;
 /// T: move-constructible; its moves do not call back into the queue, and cancel nobody. If a move throws, push has done nothing, and pop leaves the message at the front.
 /// Belongs to no loop: build it anywhere, destroy it before or after a loop. Destroying it under waiters
 /// detaches them: they never resume, and unwind when cancelled. A push that was given room, or refused, by then goes on.
-/// Cost: two allocations, in the constructor; O(1) operations, but for those that take from behind p promised
-/// messages: O(p) small moves, none of T. Thread: one at a time, as all of rondo.
+/// Cost: two allocations, in the constructor: the messages' places, and two to four words for each. Operations are O(1).
+/// Thread: one at a time, as all of rondo.
 template <class T>
 class bounded_queue : private detail::inlet<bounded_queue<T>, T> {
     using inlet = detail::inlet<bounded_queue, T>;
@@ -87,7 +87,10 @@ public:
     /// Takes the oldest message that is not promised to a popper, if there is one.
     std::optional<T> try_pop() {
         if (empty()) return std::nullopt;
-        return take(promised_);
+        settled_at_end guard(*this);
+        std::optional<T> message(std::move(messages_.front()));
+        messages_.pop();
+        return message;
     }
 
     /// Lets nothing more in. Waiting pushers get queue_closed; poppers get what is left, then nothing. Once is enough, twice does no harm.
@@ -98,8 +101,8 @@ public:
     bool is_closed() const noexcept { return this->is_shut(); }
 
     /// The messages that try_pop could take: those that are not promised to a popper who is about to resume.
-    std::size_t size() const noexcept { return messages_.size() - promised_; }
-    bool empty() const noexcept { return size() == 0; }
+    std::size_t size() const noexcept { return messages_.size(); }
+    bool empty() const noexcept { return messages_.empty(); }
     /// Whether there is no room. A promised message keeps its place until it is taken.
     bool full() const noexcept { return messages_.full(); }
     std::size_t capacity() const noexcept { return messages_.capacity(); }
@@ -121,7 +124,7 @@ private:
         bounded_queue* q_;
     };
 
-    bool is_drained() const noexcept { return this->is_shut() && messages_.empty(); }
+    bool is_drained() const noexcept { return this->is_shut() && empty() && messages_.promised() == 0; }
 
     template <class U>
     void append(U&& v) {
@@ -131,14 +134,28 @@ private:
         if (!poppers_.empty()) settle();
     }
 
-    /// Takes the nth message out; whatever happens to the move, what is there afterwards is given to those who wait.
-    std::optional<T> take(std::size_t nth) {
+    /// The oldest message that is promised.
+    std::optional<T> take_promised() {
         settled_at_end guard(*this);
-        std::optional<T> message(std::move(messages_[nth]));
-        messages_.erase(nth);
+        fulfilment promise(messages_);
+        std::optional<T> message(std::move(messages_.promised_front()));
+        promise.is_kept = true;
         return message;
     }
 
+    /// When the move has thrown, the message is still there: for the next.
+    class fulfilment {
+    public:
+        explicit fulfilment(detail::ring_buffer<T>& messages) noexcept : messages_(messages) {}
+        fulfilment(const fulfilment&) = delete;
+        ~fulfilment() { is_kept ? messages_.pop_promised() : messages_.take_promise_back(); }
+        bool is_kept = false;
+
+    private:
+        detail::ring_buffer<T>& messages_;
+    };
+
+    /// Whatever happens to a move, what is there afterwards is given to those who wait.
     class settled_at_end {
     public:
         explicit settled_at_end(bounded_queue& q) noexcept : q_(q) {}
@@ -163,11 +180,10 @@ private:
 
     void promise(detail::pop_awaiter<T>& p) noexcept {
         p.promised_ = !empty();
-        if (p.promised_) ++promised_;
+        if (p.promised_) messages_.promise();
     }
 
-    detail::ring_buffer<T> messages_;
-    std::size_t promised_ = 0;  // the oldest so many are promised to poppers who have yet to resume
+    detail::ring_buffer<T> messages_;  // promised are those of poppers who have yet to resume
     detail::wait_list poppers_;
 };
 
@@ -192,12 +208,11 @@ public:
     [[gnu::always_inline]] std::optional<T> await_resume() {
         if (!leave()) return q_->try_pop();
         if (!promised_) return std::nullopt;
-        --q_->promised_;
-        return q_->take(0);
+        return q_->take_promised();
     }
     bool await_cancel() noexcept {
         if (!is_detached() && leave() && promised_) {
-            --q_->promised_;
+            q_->messages_.take_promise_back();
             q_->settle();
         }
         return true;

@@ -22,7 +22,7 @@
 namespace rondo::inline RONDO_ABI::detail {
 
 inline std::size_t checked_capacity(std::size_t capacity, const std::source_location& where) {
-    if (capacity > (std::numeric_limits<std::size_t>::max)() / 2 / sizeof(std::size_t))
+    if (capacity > (std::numeric_limits<std::size_t>::max)() / 8 / sizeof(std::size_t))
         raise_at<std::invalid_argument>(
             where, "rondo: a queue needs a capacity of at least 1: this one is negative, or beyond memory");
     if (capacity == 0) raise_at<std::invalid_argument>(where, "rondo: a queue needs a capacity of at least 1");
