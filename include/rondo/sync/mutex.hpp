@@ -56,12 +56,11 @@ public:
     /// Ends what lock() or try_lock() began; the next one in the queue has it then, and resumes on a later step.
     /// Throws: std::logic_error if it is not locked, or if it is a guard's to unlock.
     void unlock() {
-        if (guarded_) detail::raise<std::logic_error>("rondo: unlock of a mutex that a guard holds: unlock the guard");
-        if (!locked_)
+        if (!locked_) [[unlikely]]
             detail::raise<std::logic_error>(
-                "rondo: unlock of a mutex that is not locked: hold auto guard = co_await m.scoped_lock(), or co_await "
-                "m.lock(); "
-                "std::lock_guard and its kind do not await");
+                guarded_ ? "rondo: unlock of a mutex that a guard holds: unlock the guard"
+                         : "rondo: unlock of a mutex that is not locked: hold auto guard = co_await m.scoped_lock(), "
+                           "or co_await m.lock(); std::lock_guard and its kind do not await");
         locked_ = false;
         give(1);
     }
@@ -91,7 +90,7 @@ private:
             return Held(*this);
     }
 
-    bool locked_ = false;   // by lock
+    bool locked_ = false;   // by lock; never both
     bool guarded_ = false;  // by a guard
     detail::holder holder_;
 };

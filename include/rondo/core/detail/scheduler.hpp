@@ -95,8 +95,8 @@ public:
     /// One that no other loop of this thread gives: what belongs to no loop may pass from one to another.
     static std::uint32_t next_number() noexcept { return ++numbers_given_; }
 
-    /// The task and the part of it that running() belongs to, as noted since it runs; zeros: not yet.
-    holder running_task() const noexcept { return running_ == nullptr ? holder() : task_; }
+    /// The task and the part of it that running() belongs to, as noted since it runs; zeros: not yet, or nothing runs.
+    holder running_task() const noexcept { return task_; }
     void note_running_task(holder task) noexcept { task_ = task; }
 
     /// The time, in milliseconds since the loop was made, as it was last looked at.
