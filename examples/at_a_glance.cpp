@@ -1,4 +1,4 @@
-// Tasks, a queue, a time-out and a lock on one page: two workers fetch six pages, and give up those that
+// Tasks, a queue, a timeout and a lock on one page: two workers fetch six pages, and give up those that
 // take too long.
 
 #include <rondo/rondo.hpp>

@@ -5,12 +5,12 @@
 // Random waits for time to pass, each checked against a model of the timers: a multimap of deadlines, and a line of what is ready.
 //
 // Many tasks on one or two loops sleep, for a length and until a time (past, equal, endless, beyond the clock's
-// range), tick, and wait under time-outs (of zero, nested, around what never ends), in races, in when_all and
+// range), tick, and wait under timeouts (of zero, nested, around what never ends), in races, in when_all and
 // uncancellable; they spawn and cancel one another, also in the step in which somebody is due. From outside they are
 // polled, run and cancelled, and time passes in odd amounts. In the end the loops run until nothing moves, or are
 // destroyed. Each wait is a `watched` one, which tells the model when it starts, is withdrawn and goes on. What is
 // checked then: that it is due, and whose turn it is; after each round, that all who were due have gone on, and
-// nobody else; in a run, that the clock goes from timer to timer; when a time-out ends, who should have won; and how
+// nobody else; in a run, that the clock goes from timer to timer; when a timeout ends, who should have won; and how
 // many timers are set, and when the next is due.
 
 #include <support/choices.hpp>
@@ -160,7 +160,7 @@ private:
 
         time_point now{};
         std::multimap<time_point, nap*> sleeping;  // equal ones in the order in which they were set
-        std::multiset<time_point> limits;          // of time-outs that are on
+        std::multiset<time_point> limits;          // of timeouts that are on
         std::set<std::size_t> ready;               // turns of those that have a step for themselves
         bool runs = false;
         time_point run_began{};
@@ -199,7 +199,7 @@ private:
         l.ready.erase(turn);
     }
 
-    /// A time-out that is on. Lies in the frame of the task that awaits it.
+    /// A timeout that is on. Lies in the frame of the task that awaits it.
     class limit {
     public:
         limit(world& w, std::size_t loop, duration t)
@@ -215,9 +215,9 @@ private:
         /// Time was up.
         void is_up() const {
             world_.follow(clock_);
-            world_.expect(is_try || clock_.now >= deadline, "a time-out comes too early");
+            world_.expect(is_try || clock_.now >= deadline, "a timeout comes too early");
             if (clock_.runs && !is_try && deadline > clock_.run_began)
-                world_.expect(clock_.now == deadline, "a time-out comes late");
+                world_.expect(clock_.now == deadline, "a timeout comes late");
         }
 
         const bool is_try;
@@ -453,7 +453,7 @@ private:
         }
     }
 
-    /// How many are set: the public word for it is the head of a dump. `settled`: no time-out is about to end.
+    /// How many are set: the public word for it is the head of a dump. `settled`: no timeout is about to end.
     void check_timers(clock& l, bool settled) {
         const std::string head = rondo::debug::dump(*l.loop);
         const std::size_t counted = static_cast<std::size_t>(std::strtoull(&head[head.find(',') + 1], nullptr, 10));

@@ -234,7 +234,7 @@ TEST_CASE("a message_queue moves messages to its dead letters, unless they are r
     CHECK(dead.size() == 1);
 }
 
-TEST_CASE("a message_queue under time-outs and in races") {
+TEST_CASE("a message_queue under timeouts and in races") {
     message_queue<int> queue(1);
     rondo::testing::run(pushes_and_receives(queue));
     CHECK(queue.empty());

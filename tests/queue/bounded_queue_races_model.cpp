@@ -11,7 +11,7 @@
 
 #include <string>
 
-TEST_CASE("under random operations with time-outs and in races a bounded_queue does what its model does") {
+TEST_CASE("under random operations with timeouts and in races a bounded_queue does what its model does") {
     using world = support::queue_model::world<rondo::bounded_queue<support::queue_model::message>>;
     const std::string wrong = support::play_many<world>(30'000);
     INFO(wrong);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The rondo authors
 // SPDX-License-Identifier: MIT
 
-// Whatever ends a consumer, its message is not lost: exceptions, cancellation, lost races, time-outs, and the end of its loop.
+// Whatever ends a consumer, its message is not lost: exceptions, cancellation, lost races, timeouts, and the end of its loop.
 
 #include <support/clocks.hpp>
 #include <support/journal.hpp>
@@ -730,7 +730,7 @@ TEST_CASE("when_all_settled: tells of a refused push, a served receive, and one 
     CHECK(drain(queue).empty());
 }
 
-// ---- Time-outs ----
+// ---- Timeouts ----
 
 TEST_CASE("with_timeout of zero is try_receive") {
     queue_of_int queue(1);

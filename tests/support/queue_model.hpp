@@ -4,7 +4,7 @@
 
 // Random operations on a bounded_queue or a message_queue, under every combinator, each checked against a model of the queue.
 //
-// Tasks on one or two loops take, push, join, acknowledge, give back, drop, keep, cancel and close; alone, with time-outs (also of zero, and
+// Tasks on one or two loops take, push, join, acknowledge, give back, drop, keep, cancel and close; alone, with timeouts (also of zero, and
 // due in the step that serves them), in races, in when_all and uncancellable. From outside they are polled, time passes, and
 // queue and loops are destroyed under them. Each operation is awaited through a `watched` operation, which tells the model when it starts, is
 // withdrawn and resumes. So the model need not know when a deadline or a race ends: it is told, and says what must be true of the queue then.

@@ -6,7 +6,7 @@
 int first();
 
 int main() {
-    // 10 of numbers, 5 letters, 6 of a stream, a time-out, a thread.
+    // 10 of numbers, 5 letters, 6 of a stream, a timeout, a thread.
     constexpr int expected = 10 + 5 + 6 + 1 + 1;
     return first() == expected && rondo::run(everything()) == expected ? 0 : 1;
 }
