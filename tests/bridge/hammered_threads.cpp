@@ -45,7 +45,7 @@ constexpr int hammers = 8;
 // A wake-up that is lost shows as a wait for the timer behind it, which nothing else takes so long for.
 constexpr std::chrono::seconds patience{30};
 
-int operations() { return static_cast<int>(support::number_in("RONDO_OPERATIONS").value_or(200)); }
+int operations() { return static_cast<int>(support::number_in("RONDO_OPERATIONS", 200, 10'000)); }
 
 /// What one thread has posted to one loop. Those that ran must be the first ones, in order, each once.
 class errands {

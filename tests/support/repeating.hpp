@@ -18,6 +18,11 @@ inline std::optional<std::size_t> number_in(const char* variable) {
     return static_cast<std::size_t>(std::strtoull(text, nullptr, 10));
 }
 
+/// What `variable` says; else `usual`, and in a long run (tests/run --deep) `deep`.
+inline std::size_t number_in(const char* variable, std::size_t usual, std::size_t deep) {
+    return number_in(variable).value_or(std::getenv("RONDO_DEEP") == nullptr ? usual : deep);
+}
+
 /// `setting`: such as "RONDO_SEED=7".
 inline std::string command_with(const std::string& setting) {
 #if defined(__GLIBC__)

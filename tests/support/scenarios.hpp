@@ -5,7 +5,7 @@
 // Plays the random scenarios of a model. A `World` is made from `choices`; run_scenario() gives the number of
 // operations that it has done, objection() what the model objects to (empty: nothing), and history() what led to it.
 //
-// RONDO_OPERATIONS: how many (50,000). RONDO_SEED: of the first scenario; each further one adds 1.
+// RONDO_OPERATIONS: how many (50,000; a million in a long run). RONDO_SEED: of the first scenario; each further one adds 1.
 
 #include <support/choices.hpp>
 #include <support/repeating.hpp>
@@ -40,8 +40,8 @@ std::string play(choices c, std::size_t& operations) {
 /// Scenarios until there were as many operations as wanted. Returns what is wrong, and how to repeat it.
 template <class World>
 std::string play_many(std::size_t first_seed) {
-    std::size_t seed = number_in("RONDO_SEED").value_or(first_seed);
-    const std::size_t wanted = number_in("RONDO_OPERATIONS").value_or(50'000);
+    std::size_t seed = number_in("RONDO_SEED", first_seed, 1'000'000);
+    const std::size_t wanted = number_in("RONDO_OPERATIONS", 50'000, 1'000'000);
     if (wanted == 0) return "RONDO_OPERATIONS: none wanted, none done";
     std::size_t done = 0;
     for (; done < wanted; ++seed) {
