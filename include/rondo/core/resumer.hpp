@@ -57,8 +57,8 @@ public:
     /// Wakes it when all that is ready now has had its turn, also for a combinator. For a step of the loop.
     void yield() const noexcept { loop_->make_ready_here(*host_); }
 
-    /// The frame that waits, or whose combinator does.
-    frame* waiting_frame() const noexcept {
+    /// The frame that waits, or whose combinator does. Not inlined, or g++ 16 guesses which operand it is, and warns of its guess.
+    [[gnu::noinline]] frame* waiting_frame() const noexcept {
         if (host_->turn() == step::kind::operand) return static_cast<operand*>(host_)->parent();
         return static_cast<frame*>(host_);
     }

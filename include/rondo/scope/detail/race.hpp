@@ -65,6 +65,11 @@ private:
     result_type take() {
         if constexpr (I + 1 < sizeof...(As))
             if (this->winner() != I) return take<I + 1>();
+        return element<I>();
+    }
+    // Not inlined, or g++ 16 finds that what the variant has room for besides "may be used uninitialized".
+    template <std::size_t I>
+    [[gnu::noinline]] result_type element() {
         return result_type(std::in_place_index<I>, take_element(std::get<I>(this->children_)));
     }
 
