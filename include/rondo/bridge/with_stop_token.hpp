@@ -13,6 +13,11 @@
 #include <optional>
 #include <stop_token>
 #include <utility>
+#include <version>
+
+#if !defined(__cpp_lib_jthread)
+#error "rondo: with_stop_token needs std::stop_token, which libc++ has from 20 on, and before with -fexperimental-library"
+#endif
 
 namespace rondo::inline RONDO_ABI {
 
