@@ -16,7 +16,8 @@
 #include <version>
 
 #if !defined(__cpp_lib_jthread)
-#error "rondo: with_stop_token needs std::stop_token, which libc++ has from 20 on, and before with -fexperimental-library"
+#error \
+    "rondo: with_stop_token needs std::stop_token, which libc++ has from 20 on, and before with -fexperimental-library"
 #endif
 
 namespace rondo::inline RONDO_ABI {
