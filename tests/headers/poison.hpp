@@ -1,6 +1,7 @@
 // Names that <windows.h>, Qt and older C headers define as macros. A header of rondo that says one of them fails here.
 #define min(a, b) rondo_poison a b
 #define max(a, b) rondo_poison a b
+#define yield() rondo_poison +
 #define small rondo_poison +
 #define near rondo_poison +
 #define far rondo_poison +

@@ -55,7 +55,7 @@ public:
     }
 
     /// Wakes it when all that is ready now has had its turn, also for a combinator. For a step of the loop.
-    void yield() const noexcept { loop_->make_ready_here(*host_); }
+    void wake_next_round() const noexcept { loop_->make_ready_here(*host_); }
 
     /// The frame that waits, or whose combinator does. Not inlined, or g++ 16 guesses which operand it is, and warns of its guess.
     [[gnu::noinline]] frame* waiting_frame() const noexcept {

@@ -32,7 +32,7 @@ public:
         const time_point deadline = this->deadline(loop);
         std::construct_at(&timer_);
         if (is_over)
-            w.yield();
+            w.wake_next_round();
         else if (deadline == (time_point::max)())
             timer_.set_endless();
         else

@@ -17,7 +17,7 @@ public:
     yield_awaiter() noexcept = default;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(waker w) const noexcept { w.yield(); }
+    void await_suspend(waker w) const noexcept { w.wake_next_round(); }
     void await_resume() const noexcept {}
     bool await_cancel() const noexcept { return true; }
     wait_info await_describe() const noexcept { return yielded::wait().describe(); }
@@ -33,6 +33,7 @@ public:
 
 /// `co_await yield()`: goes on behind everything that is ready now, in the next round. Timers and posts come in between.
 /// Suspends: always. Cancel: leaves the ready list. Cost: no allocation.
-[[nodiscard("co_await it")]] inline auto yield() noexcept { return detail::yielding(); }
+/// (Where a macro has taken the name: `co_await (rondo::yield)()`.)
+[[nodiscard("co_await it")]] inline auto(yield)() noexcept { return detail::yielding(); }
 
 }  // namespace rondo::inline RONDO_ABI
